@@ -1,0 +1,39 @@
+# Everything a change needs, by name. `make help` lists it.
+GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+RUNS ?= 1000
+
+.PHONY: help fmt lint test bench generate verify chaos fuzz build demo
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## build both binaries into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+demo: ## the main job on the simulated tenant
+	go run ./cmd/mde-mcp demo
+
+fmt: ## format all code (gofumpt)
+	$(GOLANGCI) fmt
+
+lint: ## vet and lint
+	go vet ./...
+	$(GOLANGCI) run
+
+test: ## all tests; PostgreSQL's run when MDE_TEST_POSTGRES is set
+	go test -race -shuffle=on ./...
+
+bench: ## every benchmark with its baseline in the same run
+	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/bench/
+
+generate: ## make generated files fresh
+	go generate ./...
+
+verify: ## what CI checks, in the same order
+	bash .ci/run
+
+chaos: ## kill the worker RUNS times (1000) at its named points, on every store there is
+	MDE_TEST_CHAOS_KILLS=$(RUNS) go test -count=1 -timeout=6h -v -run TestKilled ./internal/chaos/
+
+fuzz: ## fuzz every parser of outside text for FUZZTIME (1m) each
+	bash internal/gen/fuzz.sh $(or $(FUZZTIME),1m)
