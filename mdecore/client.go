@@ -1,0 +1,215 @@
+package mdecore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/mde-ops/mde-ops/internal/azpipe"
+)
+
+const (
+	moduleName    = "mde-ops/mdecore"
+	moduleVersion = "v0.1.0"
+
+	defaultReadTimeout  = 5 * time.Minute
+	defaultWriteTimeout = 20 * time.Second
+)
+
+// Options describe a client. The zero value talks to the public cloud with the documented limits.
+type Options struct {
+	// Cloud is where to send requests; Public when zero.
+	Cloud Cloud
+	// CAFile names a PEM file with certificates to trust besides the system's.
+	CAFile string
+	// HTTPClient replaces the client made from CAFile; redirects are never followed with either.
+	HTTPClient *http.Client
+	// Logger receives one debug record per call, without tokens or bodies; nil for none.
+	Logger *slog.Logger
+	// TenantID and AppID name the account that the service counts calls for.
+	TenantID, AppID string
+	// Budgets may be shared by clients of the same account; own ones when nil.
+	Budgets *azpipe.Budgets
+	// Limit is the call rate kept per endpoint; the documented 100 a minute and 1500 an hour when nil.
+	Limit *azpipe.Limit
+	// WriteTimeout limits one send of a write with its answer; 20 s when zero.
+	WriteTimeout time.Duration
+	// ReadTimeout limits a whole reading call, waits included; 5 min when zero.
+	ReadTimeout time.Duration
+	// MaxRetries is how often a call is sent again where that is safe; 3 when zero, never when negative.
+	MaxRetries int
+	// RetryDelay is the first wait when the service names none; 500 ms when zero.
+	RetryDelay time.Duration
+	// MaxWait is the longest wait taken before a call is handed back with RetryAfter; 60 s when zero.
+	MaxWait time.Duration
+}
+
+// Client calls the MDE API of one tenant. It is safe for concurrent use.
+type Client struct {
+	pipeline     runtime.Pipeline
+	cred         azcore.TokenCredential
+	cloud        Cloud
+	endpoint     string
+	limit        azpipe.Limit
+	readTimeout  time.Duration
+	writeTimeout time.Duration
+	logger       *slog.Logger
+}
+
+// New returns a client that signs in with cred. When cred is an *azpipe.Renewable, a 401 is answered with a really new
+// token. Faults of the options are reported here; the network is not touched.
+func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
+	if opts.Cloud == (Cloud{}) {
+		opts.Cloud = Public()
+	}
+	pipeline, err := azpipe.New(azpipe.Options{
+		Module: moduleName, Version: moduleVersion,
+		Endpoint: opts.Cloud.Endpoint, Scope: opts.Cloud.Scope, Credential: cred,
+		HTTPClient: opts.HTTPClient, Transport: azpipe.TransportOptions{CAFile: opts.CAFile},
+		MaxRetries: opts.MaxRetries, RetryDelay: opts.RetryDelay, MaxWait: opts.MaxWait,
+		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the Defender client cannot be made: %w", err)
+	}
+	client := &Client{
+		pipeline: pipeline, cred: cred, cloud: opts.Cloud, endpoint: strings.TrimRight(opts.Cloud.Endpoint, "/"), limit: azpipe.DefaultLimit(),
+		readTimeout: opts.ReadTimeout, writeTimeout: opts.WriteTimeout, logger: opts.Logger,
+	}
+	if opts.Limit != nil {
+		client.limit = *opts.Limit
+	}
+	if client.readTimeout <= 0 {
+		client.readTimeout = defaultReadTimeout
+	}
+	if client.writeTimeout <= 0 {
+		client.writeTimeout = defaultWriteTimeout
+	}
+	return client, nil
+}
+
+// Cloud returns where the client sends its requests.
+func (c *Client) Cloud() Cloud { return c.cloud }
+
+// TokenInfo returns what the client's token says about its holder: roles, expiry, tenant and application, never the
+// token itself. It asks the sign-in service only when there is no token yet.
+func (c *Client) TokenInfo(ctx context.Context) (TokenInfo, error) {
+	info, err := azpipe.Roles(ctx, c.cred, c.cloud.Scope)
+	if err != nil {
+		return TokenInfo{}, &Error{Op: "TokenInfo", Message: "the token cannot be shown", Err: err}
+	}
+	return info, nil
+}
+
+// WithoutWaiting returns a context whose calls come back at once where they would otherwise sleep: a 429, a used-up
+// budget or a server error is handed to the caller with RetryAfter.
+func WithoutWaiting(ctx context.Context) context.Context { return azpipe.WithoutWaiting(ctx) }
+
+// call describes one request.
+type call struct {
+	// op is the method's name; endpoint its "METHOD /path/{template}".
+	op, endpoint string
+	// target is the address below the base, path segments escaped, or an absolute next link.
+	target string
+	query  url.Values
+	body   any
+}
+
+// get performs a reading call and decodes the answer into out.
+func (c *Client) get(ctx context.Context, what call, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.readTimeout)
+	defer cancel()
+	return c.do(ctx, what, azpipe.Operation{Endpoint: what.endpoint, Limit: c.limit}, out)
+}
+
+// post performs a write and decodes the answer into out.
+func (c *Client) post(ctx context.Context, what call, out any) error {
+	return c.do(ctx, what, azpipe.Operation{Endpoint: what.endpoint, Limit: c.limit, AttemptTimeout: c.writeTimeout}, out)
+}
+
+// do sends one call. Every error it returns is an *Error.
+func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any) error {
+	req, err := c.request(ctx, what)
+	if err != nil {
+		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: err}}
+	}
+	req.SetOperationValue(op)
+	start := time.Now()
+	resp, err := c.pipeline.Do(req)
+	if err != nil {
+		err = transportError(what.op, req.Raw(), err)
+	} else {
+		err = decode(what.op, resp, out)
+	}
+	c.log(ctx, what, resp, err, time.Since(start))
+	return err
+}
+
+// request builds the HTTP request of a call.
+func (c *Client) request(ctx context.Context, what call) (*policy.Request, error) {
+	method, _, _ := strings.Cut(what.endpoint, " ")
+	address := what.target
+	if strings.HasPrefix(address, "/") {
+		address = c.endpoint + address
+	}
+	if len(what.query) > 0 {
+		// "+" for a space is a form's spelling; OData services want %20.
+		address += "?" + strings.ReplaceAll(what.query.Encode(), "+", "%20")
+	}
+	req, err := runtime.NewRequest(ctx, method, address)
+	if err != nil {
+		return nil, err
+	}
+	req.Raw().Header.Set("Accept", "application/json")
+	if what.body != nil {
+		return req, runtime.MarshalAsJSON(req, what.body)
+	}
+	return req, nil
+}
+
+// decode reads a success into out, or makes an *Error of anything else.
+func decode(op string, resp *http.Response, out any) error {
+	body, err := azpipe.Bytes(resp)
+	if err != nil {
+		return responseError(op, resp, nil, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return responseError(op, resp, body, nil)
+	}
+	if out == nil {
+		return nil
+	}
+	if len(body) == 0 {
+		return responseError(op, resp, body, errors.New("the answer is empty"))
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return responseError(op, resp, body, fmt.Errorf("the answer cannot be read: %w", err))
+	}
+	return nil
+}
+
+// log writes one debug record about a call: what, how it ended and the ids to find it by.
+func (c *Client) log(ctx context.Context, what call, resp *http.Response, err error, took time.Duration) {
+	if c.logger == nil || !c.logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("op", what.op), slog.String("endpoint", what.endpoint), slog.Duration("took", took)}
+	if resp != nil {
+		attrs = append(attrs, slog.Int("status", resp.StatusCode))
+	}
+	var failed *Error
+	if errors.As(err, &failed) {
+		attrs = append(attrs, slog.String("error", failed.Error()), slog.String("request_id", failed.RequestID))
+	}
+	c.logger.LogAttrs(ctx, slog.LevelDebug, "mde call", attrs...)
+}

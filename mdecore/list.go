@@ -1,0 +1,146 @@
+package mdecore
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"strconv"
+)
+
+// maxPage is the largest page the API gives.
+const maxPage = 10000
+
+// Page bounds a list.
+type Page struct {
+	// Top is the most items to return; 0 means all.
+	Top int
+	// Skip leaves out that many items at the beginning.
+	Skip int
+}
+
+// page is one answer of a list.
+type page[T any] struct {
+	Value    []T    `json:"value"`
+	NextLink string `json:"@odata.nextLink"`
+}
+
+// query writes the OData parameters of a list.
+func (p Page) query(filter string) url.Values {
+	query := url.Values{}
+	if filter != "" {
+		query.Set("$filter", filter)
+	}
+	if p.Top > 0 {
+		query.Set("$top", strconv.Itoa(min(p.Top, maxPage)))
+	}
+	if p.Skip > 0 {
+		query.Set("$skip", strconv.Itoa(p.Skip))
+	}
+	return query
+}
+
+// check refuses negative bounds.
+func (p Page) check() error {
+	if p.Top < 0 {
+		return invalid("top", strconv.Itoa(p.Top), "it must not be negative")
+	}
+	if p.Skip < 0 {
+		return invalid("skip", strconv.Itoa(p.Skip), "it must not be negative")
+	}
+	return nil
+}
+
+// list iterates over all pages of a list. A failure is yielded once, with a nil item, and ends the iteration: whoever
+// sees no error has seen everything.
+func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		if err := bounds.check(); err != nil {
+			yield(nil, refuse(what.op, err))
+			return
+		}
+		w := walk{client: c, next: what, first: what, bounds: bounds, seen: map[string]bool{}}
+		for more := true; more; {
+			var got page[T]
+			err := c.get(ctx, w.next, &got)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range got.Value {
+				if w.full() || !yield(&got.Value[i], nil) {
+					return
+				}
+				w.count++
+			}
+			if more, err = w.advance(got.NextLink, len(got.Value)); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// walk is the way through the pages of one list.
+type walk struct {
+	client      *Client
+	first, next call
+	bounds      Page
+	count       int
+	seen        map[string]bool
+}
+
+// full reports whether as many items were given as were asked for.
+func (w *walk) full() bool { return w.bounds.Top > 0 && w.count >= w.bounds.Top }
+
+// advance prepares the next page and reports whether there is one. A page of the largest size without a next link is
+// continued by $skip, because the service does not promise a link on every list.
+func (w *walk) advance(link string, size int) (bool, error) {
+	switch {
+	case w.full(), link == "" && size < maxPage:
+		return false, nil
+	case link == "":
+		query := w.bounds.query("")
+		for name, values := range w.first.query {
+			query[name] = values
+		}
+		query.Set("$skip", strconv.Itoa(w.bounds.Skip+w.count))
+		w.next = w.first
+		w.next.query = query
+		return true, nil
+	case w.seen[link]:
+		return false, &Error{Op: w.first.op, Message: "the list does not end: the service named the same next page twice"}
+	}
+	w.seen[link] = true
+	w.next = call{op: w.first.op, endpoint: w.first.endpoint, target: w.client.absolute(link)}
+	return true, nil
+}
+
+// absolute resolves a next link that the service wrote without its host. Where it leads is the host pin's to judge.
+func (c *Client) absolute(link string) string {
+	base, err := url.Parse(c.endpoint + "/api/")
+	if err != nil {
+		return link
+	}
+	resolved, err := base.Parse(link)
+	if err != nil {
+		return link
+	}
+	return resolved.String()
+}
+
+// collect gathers a list into memory.
+func collect[T any](items iter.Seq2[*T, error]) ([]*T, error) {
+	var out []*T
+	for item, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, item)
+	}
+	return out, nil
+}
+
+// refuse wraps a fault of the arguments as a call's error.
+func refuse(op string, err error) error {
+	return &Error{Op: op, Message: "nothing was sent", Err: err}
+}

@@ -1,0 +1,135 @@
+package mdecore
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// MachinesQuery selects machines. The zero value selects all.
+type MachinesQuery struct {
+	// Filter is an OData expression over computerDnsName, id, version, deviceValue, aadDeviceId, machineTags, lastSeen,
+	// exposureLevel, onboardingStatus, lastIpAddress, healthStatus, osPlatform, riskScore or rbacGroupId.
+	Filter string
+	Page
+}
+
+// GetMachine returns one machine. The service also accepts a computer name here; this client takes ids only, because a
+// name can mean several machines. Documentation page: get-machine-by-id.md.
+//
+//mde:op GET /api/machines/{id} roles=Machine.ReadWrite.All,Machine.Read.All
+func (c *Client) GetMachine(ctx context.Context, id string) (*Machine, error) {
+	const op = "GetMachine"
+	if err := checkMachineID(id); err != nil {
+		return nil, refuse(op, err)
+	}
+	machine := new(Machine)
+	if err := c.get(ctx, call{op: op, endpoint: "GET /api/machines/{id}", target: "/api/machines/" + id}, machine); err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(machine.ID, id) {
+		return nil, &Error{Op: op, Message: "asked for machine " + id + ", but the service answered with machine " + shorten(machine.ID)}
+	}
+	return machine, nil
+}
+
+// ListMachines iterates over machines. Documentation page: get-machines.md.
+//
+//mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
+func (c *Client) ListMachines(ctx context.Context, q MachinesQuery) iter.Seq2[*Machine, error] {
+	return c.listMachines(ctx, "ListMachines", q)
+}
+
+// listMachines is ListMachines on behalf of the named method.
+func (c *Client) listMachines(ctx context.Context, op string, q MachinesQuery) iter.Seq2[*Machine, error] {
+	what := call{op: op, endpoint: "GET /api/machines", target: "/api/machines", query: q.query(strings.TrimSpace(q.Filter))}
+	return list[Machine](ctx, c, what, q.Page)
+}
+
+// FindMachinesByName returns every machine whose DNS name is name, or, when name has no dot, whose first label is name.
+// Upper and lower case are the same. Several machines may have the same name; none is not an error.
+// Documentation page: get-machines.md.
+//
+//mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
+func (c *Client) FindMachinesByName(ctx context.Context, name string) ([]*Machine, error) {
+	const op = "FindMachinesByName"
+	name = strings.ToLower(strings.TrimSpace(name))
+	if err := checkName(name); err != nil {
+		return nil, refuse(op, err)
+	}
+	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: "startswith(computerDnsName," + odataString(name) + ")"}))
+	if err != nil {
+		return nil, err
+	}
+	matching := found[:0]
+	for _, m := range found {
+		if nameMatches(m.ComputerDNSName, name) {
+			matching = append(matching, m)
+		}
+	}
+	return matching, nil
+}
+
+// nameMatches reports whether a DNS name is the wanted one, or begins with it as its first label.
+func nameMatches(dnsName, want string) bool {
+	if strings.EqualFold(dnsName, want) {
+		return true
+	}
+	label, _, _ := strings.Cut(dnsName, ".")
+	return !strings.Contains(want, ".") && strings.EqualFold(label, want)
+}
+
+// checkName refuses what cannot be a computer name.
+func checkName(name string) error {
+	if name == "" {
+		return invalid("computer name", name, "it is empty")
+	}
+	if len(name) > 255 {
+		return invalid("computer name", name, "it is longer than 255 bytes")
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f || r == '/' || r == '%' || r == '\\' {
+			return invalid("computer name", name, "it holds a character that no computer name has")
+		}
+	}
+	return nil
+}
+
+// FindMachinesByAadDeviceID returns the machines with a Microsoft Entra device id. Documentation page: get-machines.md.
+//
+//mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
+func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*Machine, error) {
+	const op = "FindMachinesByAadDeviceID"
+	if !guidPattern.MatchString(id) {
+		return nil, refuse(op, invalid("Entra device id", id, "it must be a GUID like 11111111-2222-3333-4444-555555555555"))
+	}
+	// The property is a GUID, and an OData GUID literal has no quotes.
+	return collect(c.listMachines(ctx, op, MachinesQuery{Filter: "aadDeviceId eq " + strings.ToLower(id)}))
+}
+
+// ipWindow is how far back the service looks for an address.
+const ipWindow = 30 * 24 * time.Hour
+
+// FindMachinesByIP returns the machines that were seen with an internal address within 15 minutes of a time in the last
+// 30 days; the zero time means now. Documentation page: find-machines-by-ip.md.
+//
+//mde:op GET /api/machines/findbyip(ip='{ip}',timestamp={timestamp}) roles=Machine.ReadWrite.All,Machine.Read.All
+func (c *Client) FindMachinesByIP(ctx context.Context, ip netip.Addr, at time.Time) ([]*Machine, error) {
+	const op = "FindMachinesByIP"
+	if !ip.IsValid() || ip.Zone() != "" {
+		return nil, refuse(op, invalid("IP address", ip.String(), "it must be an IPv4 or IPv6 address without a zone"))
+	}
+	now := time.Now()
+	if at.IsZero() {
+		at = now
+	}
+	if at.Before(now.Add(-ipWindow)) || at.After(now.Add(time.Hour)) {
+		return nil, refuse(op, invalid("timestamp", at.UTC().Format(time.RFC3339), "it must be within the past 30 days"))
+	}
+	return collect(list[Machine](ctx, c, call{
+		op: op, endpoint: "GET /api/machines/findbyip(ip='{ip}',timestamp={timestamp})",
+		target: "/api/machines/findbyip(ip='" + ip.Unmap().String() + "',timestamp=" + at.UTC().Format(time.RFC3339) + ")",
+	}, Page{}))
+}
