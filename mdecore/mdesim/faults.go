@@ -1,0 +1,179 @@
+package mdesim
+
+import (
+	"bytes"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// FaultKind says what goes wrong.
+type FaultKind string
+
+// The kinds of [Fault].
+const (
+	// FaultStatus answers Fault.Status without handling the request.
+	FaultStatus FaultKind = "status"
+	// FaultStatusAfter handles the request and answers Fault.Status all the same:
+	// a write took effect and its caller is told it failed.
+	FaultStatusAfter FaultKind = "status after effect"
+	// FaultSlow handles the request and answers after Fault.Delay.
+	FaultSlow FaultKind = "slow"
+	// FaultCutBefore closes the connection without handling the request. Go's own
+	// HTTP transport may repeat a GET that meets this on a reused connection.
+	FaultCutBefore FaultKind = "cut before effect"
+	// FaultCutAfter handles the request and closes the connection unanswered.
+	FaultCutAfter FaultKind = "cut after effect"
+	// FaultTruncated handles the request and sends half of the JSON.
+	FaultTruncated FaultKind = "truncated body"
+	// FaultContentType handles the request and answers with an HTML page.
+	FaultContentType FaultKind = "content type"
+	// FaultForeignLink handles the request and points @odata.nextLink to another
+	// host, adding one when the list has none.
+	FaultForeignLink FaultKind = "foreign nextLink"
+)
+
+// ForeignHost is the host that a [FaultForeignLink] points to.
+const ForeignHost = "api.evil.example"
+
+// Fault is something that goes wrong for the requests it matches.
+type Fault struct {
+	// Method is the HTTP method; empty matches every one.
+	Method string
+	// Path is the request path without the version. A * stands for one segment,
+	// a final ** for the rest; empty matches every path.
+	Path string
+	// Kind is what goes wrong. Default FaultStatus.
+	Kind FaultKind
+	// Status is the answer of FaultStatus and FaultStatusAfter. Default 500.
+	Status int
+	// RetryAfter is sent as the Retry-After header in any form: seconds, an HTTP
+	// date, nonsense. Empty: no header.
+	RetryAfter string
+	// Delay is how long to wait before the answer goes wrong, after the effect.
+	Delay time.Duration
+	// Skip lets that many matching requests pass first.
+	Skip int
+	// Times is how often it happens. 0 means once, negative until ClearFaults.
+	Times int
+}
+
+// RetryAfterDate is the HTTP-date form of a Retry-After header.
+func RetryAfterDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
+
+// Fail arms a fault. Faults are tried in the order they were armed, one a request.
+func (t *Tenant) Fail(f Fault) {
+	t.ready()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = append(t.faults, &f)
+}
+
+// ClearFaults disarms every fault.
+func (t *Tenant) ClearFaults() {
+	t.ready()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = nil
+}
+
+// take returns the fault for this request, or a Fault of no kind.
+func (t *Tenant) take(method, reqPath string) Fault {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range t.faults {
+		if !f.matches(method, reqPath) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		hit := *f
+		hit.Kind, hit.Status = orDefault(f.Kind, FaultStatus), orDefault(f.Status, http.StatusInternalServerError)
+		if f.Times >= 0 {
+			if f.Times--; f.Times <= 0 {
+				t.faults = slices.Delete(t.faults, i, i+1)
+			}
+		}
+		return hit
+	}
+	return Fault{}
+}
+
+func (f *Fault) matches(method, reqPath string) bool {
+	if f.Method != "" && !strings.EqualFold(f.Method, method) {
+		return false
+	}
+	if f.Path == "" {
+		return true
+	}
+	if prefix, ok := strings.CutSuffix(f.Path, "**"); ok {
+		return strings.HasPrefix(reqPath, prefix)
+	}
+	ok, err := path.Match(f.Path, reqPath)
+	return err == nil && ok
+}
+
+// replaces reports whether the request is not handled at all.
+func (f Fault) replaces() bool { return f.Kind == FaultStatus || f.Kind == FaultCutBefore }
+
+// cuts reports whether the connection closes unanswered.
+func (f Fault) cuts() bool { return f.Kind == FaultCutBefore || f.Kind == FaultCutAfter }
+
+// spoil changes a good answer into the one the fault asks for.
+func (f Fault) spoil(t *Tenant, good response) response {
+	switch f.Kind {
+	case FaultStatus, FaultStatusAfter:
+		bad := t.problem(f.Status, statusCode(f.Status), "Simulated failure")
+		if f.RetryAfter != "" {
+			bad.header.Set("Retry-After", f.RetryAfter)
+		}
+		return bad
+	case FaultTruncated:
+		good.body = good.body[:len(good.body)/2]
+	case FaultContentType:
+		good.header.Set("Content-Type", "text/html; charset=utf-8")
+		good.body = []byte("<html><body><h1>Gateway</h1></body></html>")
+	case FaultForeignLink:
+		good.body = foreignLink(good.body)
+	case FaultSlow, FaultCutBefore, FaultCutAfter:
+		// Delay and cut are not matters of the body.
+	}
+	return good
+}
+
+// foreignLink replaces or adds @odata.nextLink in a list's JSON.
+func foreignLink(body []byte) []byte {
+	const link = `"@odata.nextLink":"https://` + ForeignHost + `/api/machines?$skip=1"`
+	if at := bytes.Index(body, []byte(`,"@odata.nextLink":`)); at >= 0 {
+		body = append(body[:at:at], '}')
+	}
+	if !bytes.HasSuffix(bytes.TrimSpace(body), []byte("}")) {
+		return body
+	}
+	body = bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}"))
+	return append(slices.Clip(body), ","+link+"}"...)
+}
+
+// statusCode is the documented error code of an HTTP status.
+func statusCode(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "BadRequest"
+	case http.StatusUnauthorized:
+		return "Unauthorized"
+	case http.StatusForbidden:
+		return "Forbidden"
+	case http.StatusNotFound:
+		return "NotFound"
+	case http.StatusTooManyRequests:
+		return "TooManyRequests"
+	case http.StatusServiceUnavailable:
+		return "ServiceUnavailable"
+	default:
+		return "InternalServerError"
+	}
+}

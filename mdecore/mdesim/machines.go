@@ -1,0 +1,168 @@
+package mdesim
+
+import (
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// device is a machine and what the API does not tell about it. A device is never
+// changed in place: updates replace it, so that lists can be read without a lock.
+type device struct {
+	Machine
+	offline bool
+	users   []LogonUser
+}
+
+// fleet is the tenant's devices. Its slice is replaced on every change.
+type fleet struct {
+	list []*device
+	byID map[string]int
+}
+
+// snapshot returns the devices as they are now.
+func (t *Tenant) snapshot() []*device {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.devices.list
+}
+
+// byID finds a device by its id.
+func (t *Tenant) byID(id string) (*device, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i, ok := t.devices.byID[strings.ToLower(id)]
+	if !ok {
+		return nil, false
+	}
+	return t.devices.list[i], true
+}
+
+// byIDOrName finds a device as GET /api/machines/{id} does: by id or by computer
+// name. When several devices have the name it is the one seen last, because the
+// documentation does not say which: callers must not rely on names here.
+func (t *Tenant) byIDOrName(key string) (*device, bool) {
+	if d, ok := t.byID(key); ok {
+		return d, true
+	}
+	var found *device
+	for _, d := range t.snapshot() {
+		if strings.EqualFold(d.ComputerDNSName, key) && (found == nil || d.LastSeen.After(found.LastSeen)) {
+			found = d
+		}
+	}
+	return found, found != nil
+}
+
+func enum(values ...string) propertyType { return propertyType{kind: kindEnum, enum: values} }
+
+// machineSchema is the filterable properties of get-machines.md.
+func machineSchema() schema[*device] {
+	str := propertyType{kind: kindString}
+	return schema[*device]{
+		"id":              {str, func(d *device) any { return d.ID }},
+		"computerDnsName": {str, func(d *device) any { return text(d.ComputerDNSName) }},
+		"version":         {str, func(d *device) any { return text(string(d.Version)) }},
+		"osPlatform":      {str, func(d *device) any { return d.OSPlatform }},
+		"lastIpAddress":   {str, func(d *device) any { return text(string(d.LastIPAddress)) }},
+		"rbacGroupId":     {propertyType{kind: kindInt}, func(d *device) any { return d.RBACGroupID }},
+		"lastSeen":        {propertyType{kind: kindTime}, func(d *device) any { return d.LastSeen }},
+		"aadDeviceId":     {propertyType{kind: kindGUID}, func(d *device) any { return text(strings.ToLower(string(d.AADDeviceID))) }},
+		"machineTags":     {propertyType{kind: kindStrings}, func(d *device) any { return d.MachineTags }},
+		"deviceValue":     {enum("Normal", "Low", "High"), func(d *device) any { return d.DeviceValue }},
+		"exposureLevel":   {enum("None", "Low", "Medium", "High"), func(d *device) any { return d.ExposureLevel }},
+		"riskScore": {
+			enum("None", "Informational", "Low", "Medium", "High"),
+			func(d *device) any { return d.RiskScore },
+		},
+		"onboardingStatus": {
+			enum("onboarded", "CanBeOnboarded", "Unsupported", "InsufficientInfo"),
+			func(d *device) any { return d.OnboardingStatus },
+		},
+		"healthStatus": {
+			enum("Active", "Inactive", "ImpairedCommunication", "NoSensorData", "NoSensorDataImpairedCommunication", "Unknown"),
+			func(d *device) any { return d.HealthStatus },
+		},
+	}
+}
+
+func listMachines(c *call) response {
+	all := c.t.snapshot()
+	if len(all) == 0 {
+		return c.t.problem(http.StatusNotFound, "ResourceNotFound", "No recent machines were found")
+	}
+	return listing[*device]{
+		context: "Machines",
+		schema:  machineSchema(),
+		wire:    func(d *device, _ bool) any { return &d.Machine },
+	}.serve(c, all)
+}
+
+func getMachine(c *call) response {
+	d, ok := c.t.byIDOrName(c.id)
+	if !ok {
+		return c.noMachine()
+	}
+	return c.t.ok(http.StatusOK, struct {
+		Context string `json:"@odata.context"`
+		*Machine
+	}{c.metadata("Machines/$entity"), &d.Machine})
+}
+
+func (c *call) noMachine() response {
+	return c.t.problem(http.StatusNotFound, "ResourceNotFound", "Machine "+c.id+" was not found")
+}
+
+func logonUsers(c *call) response {
+	d, ok := c.t.byID(c.id)
+	if !ok {
+		return c.noMachine()
+	}
+	return c.list("Users", append([]LogonUser{}, d.users...), "")
+}
+
+// findByIP finds devices that had an internal address within 15 minutes of a time
+// in the past 30 days. The simulator takes a device to have its addresses from
+// firstSeen until lastSeen, an Active one until now.
+func findByIP(c *call) response {
+	form := regexp.MustCompile(`^findbyip\(ip='([^']*)',timestamp=([^')]*)\)$`).FindStringSubmatch(c.id)
+	if form == nil {
+		return c.t.problem(http.StatusBadRequest, "BadRequest", "Expected findbyip(ip='address',timestamp=time), got "+c.id)
+	}
+	addr, err := netip.ParseAddr(form[1])
+	if err != nil {
+		return c.t.problem(http.StatusBadRequest, "InvalidIpAddress", "The IP address '"+form[1]+"' is not valid")
+	}
+	at, err := parseTime(form[2])
+	if err != nil {
+		return c.t.problem(http.StatusBadRequest, "InvalidInput", "The timestamp is not valid: "+err.Error())
+	}
+	const near, oldest = 15 * time.Minute, 30 * 24 * time.Hour
+	now := c.t.now()
+	if at.Before(now.Add(-oldest)) || at.After(now.Add(near)) {
+		return c.t.problem(http.StatusBadRequest, "InvalidInput", "The timestamp must be in the past 30 days")
+	}
+	found := []*Machine{}
+	for _, d := range c.t.snapshot() {
+		until := d.LastSeen
+		if d.HealthStatus == "Active" {
+			until = now
+		}
+		if d.hasAddress(addr) && !at.Before(d.FirstSeen.Add(-near)) && !at.After(until.Add(near)) {
+			found = append(found, &d.Machine)
+		}
+	}
+	return c.list("Machines", found, "")
+}
+
+func (d *device) hasAddress(addr netip.Addr) bool {
+	same := func(s string) bool {
+		a, err := netip.ParseAddr(s)
+		return err == nil && a == addr
+	}
+	return same(string(d.LastIPAddress)) ||
+		slices.ContainsFunc(d.IPAddresses, func(ip IPAddress) bool { return same(ip.IPAddress) })
+}
