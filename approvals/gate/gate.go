@@ -1,0 +1,99 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
+	"github.com/mde-ops/mde-ops/approvals/store"
+)
+
+// Options is what a Gate is made of.
+type Options struct {
+	// Store and Policy are needed: without them there is no gate, and so no action.
+	Store  *store.DB
+	Policy approvals.Policy
+	// Clock is time.Now unless set.
+	Clock func() time.Time
+	// Logger is slog.Default unless set.
+	Logger *slog.Logger
+	// Poll is how often the audit's head is read while somebody waits; 200 ms unless set.
+	Poll time.Duration
+	// NewID makes request ids; eight random Crockford base32 characters unless set.
+	NewID func() string
+}
+
+// Gate lets planned calls in and says how far they have come. It is safe for concurrent use.
+type Gate struct {
+	store  *store.DB
+	policy approvals.Policy
+	clock  func() time.Time
+	logger *slog.Logger
+	newID  func() string
+	feed   *feed
+}
+
+// New makes a gate. Close it to end its background reading.
+func New(o Options) (*Gate, error) {
+	switch {
+	case o.Store == nil:
+		return nil, errors.New("the gate has no store: without one no request can be kept and nothing may run")
+	case o.Policy == nil:
+		return nil, errors.New("the gate has no policy: without one nothing may run")
+	}
+	g := &Gate{store: o.Store, policy: o.Policy, clock: o.Clock, logger: o.Logger, newID: o.NewID}
+	if g.clock == nil {
+		g.clock = time.Now
+	}
+	if g.logger == nil {
+		g.logger = slog.Default()
+	}
+	if g.newID == nil {
+		g.newID = randomID
+	}
+	if o.Poll <= 0 {
+		o.Poll = 200 * time.Millisecond
+	}
+	g.feed = newFeed(o.Store.Head, o.Poll, g.logger)
+	return g, nil
+}
+
+// Close ends the background reading; waiters return what they know.
+func (g *Gate) Close() { g.feed.close() }
+
+// Decide is policy's answer to a call, without recording anything.
+func (g *Gate) Decide(c approvals.Call) approvals.Decision { return g.policy.Decide(c) }
+
+// Get returns a request as it is now; one that is overdue expires here, so that no worker is needed for that.
+func (g *Gate) Get(ctx context.Context, id string) (approvals.Request, error) {
+	r, err := g.store.Request(ctx, id)
+	if err != nil {
+		return approvals.Request{}, err
+	}
+	return change.Expire(ctx, g.store, r, g.now())
+}
+
+// List returns requests, newest first, each as it is now.
+func (g *Gate) List(ctx context.Context, f store.Filter) ([]approvals.Request, error) {
+	rows, err := g.store.Requests(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if rows[i], err = change.Expire(ctx, g.store, rows[i], g.now()); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// VerifyAudit checks the audit's chain and that every stored state is what its last row says.
+func (g *Gate) VerifyAudit(ctx context.Context) (approvals.AuditReport, error) {
+	return g.store.VerifyAudit(ctx)
+}
+
+// now is the clock in the store's resolution: a digest is computed over milliseconds.
+func (g *Gate) now() time.Time { return g.clock().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,209 @@
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
+	"github.com/mde-ops/mde-ops/approvals/store"
+)
+
+// Submission is a planned call that somebody asks to have done.
+type Submission struct {
+	Plan      approvals.Plan
+	Requester approvals.Requester
+	Origin    approvals.Origin
+}
+
+// idAttempts is how often a taken id is replaced; eight characters of base32 hardly ever meet.
+const idAttempts = 4
+
+// Submit records a request for a planned call. What policy allows is approved at once and handed to the worker; what
+// needs a yes waits for it. The error is KindInvalid when the call must be mended, KindDenied when policy says no.
+func (g *Gate) Submit(ctx context.Context, s Submission) (approvals.Request, error) {
+	s, err := frozen(s)
+	if err != nil {
+		return approvals.Request{}, g.refuse(ctx, s, err)
+	}
+	d := g.policy.Decide(approvals.Call{Tool: s.Plan.Tool, Risk: s.Plan.Risk, Targets: s.Plan.Targets, Requester: s.Requester})
+	if err := permitted(s, d); err != nil {
+		return approvals.Request{}, g.refuse(ctx, s, err)
+	}
+	for range idAttempts {
+		r, err := g.request(s, d)
+		if err != nil {
+			return approvals.Request{}, err
+		}
+		err = g.insert(ctx, r)
+		if approvals.KindOf(err) == approvals.KindConflict {
+			continue // the id is taken
+		}
+		if err != nil {
+			return approvals.Request{}, err
+		}
+		return g.store.Request(ctx, r.ID)
+	}
+	return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "no free request id was found; try again")
+}
+
+// frozen checks the submission and brings it into the form that the store gives back, so that a digest computed now is
+// the digest of what is read later (text that is not UTF-8 changes when it becomes JSON).
+func frozen(s Submission) (Submission, error) {
+	if err := validPlan(s.Plan); err != nil {
+		return s, err
+	}
+	if err := validRequester(s.Requester); err != nil {
+		return s, err
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return s, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", s.Plan.Tool)
+	}
+	var out Submission
+	if err := json.Unmarshal(b, &out); err != nil {
+		return s, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", s.Plan.Tool)
+	}
+	return out, nil
+}
+
+func validRequester(r approvals.Requester) error {
+	if strings.TrimSpace(r.ID) == "" {
+		return invalid("the call has no requester; sign in, or configure who is asking")
+	}
+	switch r.Via {
+	case approvals.ViaMCP, approvals.ViaSlack, approvals.ViaShell:
+		return nil
+	}
+	return invalid("the call came through %q, which is no face of this program", r.Via)
+}
+
+func validPlan(p approvals.Plan) error {
+	switch {
+	case p.Tool == "" || p.Tenant == "":
+		return invalid("the plan names no tool or no tenant")
+	case !p.Risk.Valid():
+		return invalid("tool %s states risk %q, which is none of %v", p.Tool, p.Risk, approvals.Risks())
+	case p.Risk == approvals.RiskRead:
+		return invalid("tool %s only reads; a reading call is not submitted", p.Tool)
+	case len(p.Steps) == 0:
+		return invalid("the plan of %s has no steps: there is nothing to do", p.Tool)
+	case len(p.Targets) == 0:
+		return invalid("the plan of %s has no targets; name at least one", p.Tool)
+	}
+	seen := make(map[string]bool, len(p.Targets))
+	for _, t := range p.Targets {
+		if t.ID == "" || seen[t.ID] {
+			return invalid("the plan of %s has target %q twice or without an id; name each once", p.Tool, t.ID)
+		}
+		seen[t.ID] = true
+	}
+	for i, s := range p.Steps {
+		if s.Action == "" || !seen[s.Target] {
+			return invalid("step %d of the plan of %s acts on %q, which is not one of its targets", i+1, p.Tool, s.Target)
+		}
+	}
+	return nil
+}
+
+// permitted applies policy's answer. Only the four known answers lead anywhere.
+func permitted(s Submission, d approvals.Decision) error {
+	switch d.Outcome {
+	case approvals.Allow, approvals.Confirm, approvals.Approve:
+	case approvals.Deny:
+		return approvals.Refuse(approvals.KindDenied, nil, "policy refuses %s (rule %q): %s", s.Plan.Tool, d.Rule, d.Why)
+	default:
+		return approvals.Refuse(approvals.KindDenied, nil, "policy answered %q to %s (rule %q), which is not known here; nothing was done",
+			string(d.Outcome), s.Plan.Tool, d.Rule)
+	}
+	switch {
+	case d.MaxTargets > 0 && len(s.Plan.Targets) > d.MaxTargets:
+		return invalid("%d targets are more than the %d that one call may have (rule %q); split the call", len(s.Plan.Targets), d.MaxTargets, d.Rule)
+	case d.ReasonRequired && strings.TrimSpace(s.Plan.Reason) == "":
+		return invalid("a reason is needed for %s (rule %q): say why in `reason`", s.Plan.Tool, d.Rule)
+	case d.StartBefore <= 0 || (d.Outcome != approvals.Allow && d.Expires <= 0):
+		return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q gives %s no time to be approved or started; mend the policy", d.Rule, s.Plan.Tool)
+	case d.Outcome == approvals.Approve && (d.Quorum.Count < 1 || d.Quorum.From.Empty()):
+		return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q asks for %d approvers of group %q, which is nobody; mend the policy",
+			d.Rule, d.Quorum.Count, d.Quorum.From.Name)
+	}
+	return nil
+}
+
+func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, error) {
+	now := g.now()
+	r := approvals.Request{
+		ID: g.newID(), Plan: s.Plan, Requester: s.Requester, Origin: s.Origin,
+		Outcome: d.Outcome, Rule: d.Rule, PolicyDigest: g.policy.Digest(),
+		CreatedAt: now, ExpiresAt: now.Add(d.Expires.Truncate(time.Millisecond)), StartWithin: d.StartBefore.Truncate(time.Millisecond),
+		State: approvals.Pending, Message: "waits for approval",
+	}
+	switch d.Outcome {
+	case approvals.Approve:
+		r.Quorum = []approvals.Quorum{d.Quorum}
+		r.Message = fmt.Sprintf("waits for %d of %s", d.Quorum.Count, d.Quorum.From.Name)
+	case approvals.Confirm:
+		r.Message = "waits for the requester's own yes"
+	case approvals.Allow:
+		r.State, r.DecidedAt, r.Message = approvals.Approved, now, fmt.Sprintf("allowed by rule %q", d.Rule)
+	case approvals.Deny: // never gets here: permitted refused it
+	}
+	for i := range s.Plan.Steps {
+		r.Steps = append(r.Steps, approvals.StepStatus{Index: i, State: approvals.StepWaiting, UpdatedAt: now})
+	}
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	return r, err
+}
+
+// insert writes the request, its audit row and the jobs that carry it on, or nothing.
+func (g *Gate) insert(ctx context.Context, r approvals.Request) error {
+	return g.store.InTx(ctx, func(tx *store.Tx) error {
+		err := tx.Insert(ctx, r, approvals.Event{
+			At: r.CreatedAt, RequestID: r.ID, Type: approvals.EventSubmitted, Actor: r.Requester.ID, Step: -1,
+			To: string(r.State), Detail: r.Message,
+		})
+		if err != nil {
+			return err
+		}
+		if err := change.Notify(ctx, tx, r.ID, "submitted"); err != nil {
+			return err
+		}
+		if r.State == approvals.Approved {
+			return tx.Enqueue(ctx, store.Job{Kind: store.Advance, RequestID: r.ID}, time.Time{})
+		}
+		return tx.Enqueue(ctx, store.Job{Kind: store.Expire, RequestID: r.ID}, r.ExpiresAt)
+	})
+}
+
+// refuse records an attempt that policy or the gate turned away. The refusal stands even when it can't be recorded.
+func (g *Gate) refuse(ctx context.Context, s Submission, refusal error) error {
+	err := g.store.InTx(ctx, func(tx *store.Tx) error {
+		return tx.Note(ctx, change.Note("", approvals.EventRefused, change.By{
+			At: g.now(), Actor: s.Requester.ID, Detail: s.Plan.Tool + ": " + refusal.Error(),
+		}))
+	})
+	if err != nil {
+		g.logger.ErrorContext(ctx, "a refused call could not be audited", "tool", s.Plan.Tool, "error", err)
+	}
+	return refusal
+}
+
+func invalid(format string, args ...any) error {
+	return approvals.Refuse(approvals.KindInvalid, nil, format, args...)
+}
+
+// crockford leaves out the letters that are read as digits.
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// randomID is 40 random bits as eight characters that a person can read out.
+func randomID() string {
+	var b [5]byte
+	_, _ = rand.Read(b[:]) // never fails: the runtime ends the program instead
+	return base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
+}

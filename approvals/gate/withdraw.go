@@ -1,0 +1,96 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
+	"github.com/mde-ops/mde-ops/approvals/store"
+)
+
+// casAttempts is how often a change is tried again when the request moved meanwhile.
+const casAttempts = 8
+
+// Withdraw takes a request back. Only its requester may. What is pending or approved is cancelled; when it is already
+// running, the steps that were not sent are skipped and the others are seen through. KindConflict when it has ended.
+func (g *Gate) Withdraw(ctx context.Context, id string, by approvals.Requester) (approvals.Request, error) {
+	for range casAttempts {
+		r, err := g.Get(ctx, id)
+		if err != nil {
+			return approvals.Request{}, err
+		}
+		if !r.Requester.Same(by.Person) {
+			err := approvals.Refuse(approvals.KindDenied, nil, "only %s, who asked for request %s, can withdraw it", r.Requester.ID, id)
+			return r, g.refuseWithdrawal(ctx, r, by, err)
+		}
+		err = g.withdraw(ctx, r, change.By{At: g.now(), Actor: by.ID, Detail: "withdrawn by " + by.ID})
+		if approvals.KindOf(err) == approvals.KindConflict && !r.State.Terminal() {
+			continue // it moved between reading and writing: look again
+		}
+		if err != nil {
+			return r, err
+		}
+		return g.store.Request(ctx, id)
+	}
+	return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "request %s keeps changing; try again", id)
+}
+
+func (g *Gate) withdraw(ctx context.Context, r approvals.Request, by change.By) error {
+	switch r.State {
+	case approvals.Pending, approvals.Approved:
+		return g.store.InTx(ctx, func(tx *store.Tx) error {
+			if err := tx.Move(ctx, change.Request(r, approvals.Cancelled, by)); err != nil {
+				return err
+			}
+			return change.Notify(ctx, tx, r.ID, "withdrawn")
+		})
+	case approvals.Running:
+		return g.stop(ctx, r, by)
+	case approvals.Succeeded, approvals.Partial, approvals.Failed, approvals.Unknown,
+		approvals.Denied, approvals.Expired, approvals.Cancelled:
+	}
+	return approvals.Refuse(approvals.KindConflict, nil, "request %s is already %s (%s); there is nothing to withdraw", r.ID, r.State, r.Message)
+}
+
+// stop skips what was not sent. Taking the request's next version makes a worker that is about to send lose.
+func (g *Gate) stop(ctx context.Context, r approvals.Request, by change.By) error {
+	skipped := 0
+	return g.store.InTx(ctx, func(tx *store.Tx) error {
+		for _, s := range r.Steps {
+			if s.State != approvals.StepWaiting {
+				continue
+			}
+			skipped++
+			if err := tx.MoveStep(ctx, change.Step(r.ID, s, approvals.StepSkipped, by)); err != nil {
+				return err
+			}
+		}
+		if skipped == 0 {
+			return approvals.Refuse(approvals.KindInvalid, nil, "every step of request %s was already sent; use cancel_action to stop what is under way", r.ID)
+		}
+		move := change.Touch(r, by.At)
+		move.Message = fmt.Sprintf("%s: %d of %d steps will not be sent", by.Detail, skipped, len(r.Steps))
+		if err := tx.Move(ctx, move); err != nil {
+			return err
+		}
+		if err := tx.Note(ctx, change.Note(r.ID, "withdrawn", by)); err != nil {
+			return err
+		}
+		if err := tx.Enqueue(ctx, store.Job{Kind: store.Advance, RequestID: r.ID, Nonce: "withdrawn"}, time.Time{}); err != nil {
+			return err
+		}
+		return change.Notify(ctx, tx, r.ID, "withdrawn")
+	})
+}
+
+func (g *Gate) refuseWithdrawal(ctx context.Context, r approvals.Request, by approvals.Requester, refusal error) error {
+	err := g.store.InTx(ctx, func(tx *store.Tx) error {
+		return tx.Note(ctx, change.Note(r.ID, approvals.EventRefused, change.By{At: g.now(), Actor: by.ID, Detail: refusal.Error()}))
+	})
+	if err != nil {
+		g.logger.ErrorContext(ctx, "a refused withdrawal could not be audited", "request", r.ID, "error", err)
+	}
+	return refusal
+}

@@ -1,0 +1,196 @@
+package approvals_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mutant is one guard taken out of the real code, and the tests that must notice.
+type mutant struct {
+	name string
+	file string // below this folder
+	old  string // exactly once in the file
+	new  string
+	pkg  string // the package whose tests must fail
+	run  string // and which of them
+}
+
+// mutants lists a break of every guard. The code has no switches for this: the compiler is given the altered file.
+func mutants() []mutant {
+	const here, workers, gates = ".", "./worker", "./gate"
+	return []mutant{
+		{
+			"votes need no signature", "quorum.go",
+			"if err := t.verifier.Verify(v); err != nil {", "if err := t.verifier.Verify(v); err != nil && v.KeyID == \"never\" {",
+			here, "TestOneBadVoteSpoilsARequest",
+		},
+		{
+			"a vote for another digest counts", "quorum.go",
+			"case v.Digest != r.Digest:", "case false:", here, "TestOneBadVoteSpoilsARequest",
+		},
+		{
+			"a vote at the instant of expiry counts", "quorum.go",
+			"!v.At.Before(r.ExpiresAt)", "v.At.After(r.ExpiresAt)", here, "TestOneBadVoteSpoilsARequest",
+		},
+		{
+			"two names are two people", "quorum.go",
+			"if slices.ContainsFunc(counted, v.Voter.Same) {", "if false {", here, "TestTwoNamesOfOneHumanAreOneVote",
+		},
+		{
+			"eligible once is eligible for ever", "quorum.go",
+			"return t.Eligible(ctx, d.Quorum.From, v.Voter)", "return true, nil", here, "TestApproversMustStillBeApprovers|TestRandomLives",
+		},
+		{
+			"a denial is one vote among others", "quorum.go",
+			"if v.Verdict == VerdictDeny {", "if v.Verdict == VerdictDeny && len(votes) == 1 {", here, "TestOneBadVoteSpoilsARequest",
+		},
+		{
+			"one approver is always enough", "quorum.go",
+			"d.Quorum.Count >= 1 && d.Have >= d.Quorum.Count", "d.Have >= 1", here, "TestAQuorum|TestDemands|TestRandomLives",
+		},
+		{
+			"a changed policy is not asked", "quorum.go",
+			"if !slices.ContainsFunc(all, current.equal) {", "if len(all) == 0 {", here, "TestAChangedPolicy|TestRandomLives",
+		},
+		{
+			"only the policy of today counts", "quorum.go",
+			"all = append(all, Demand{Outcome: r.Outcome, Quorum: q})", "_ = q", here, "TestALoosenedPolicy|TestRandomLives",
+		},
+		{
+			"an unknown outcome is a yes", "quorum.go",
+			"	return Refuse(KindDenied, nil, \"policy's answer %q to request", "	return nil\n	return Refuse(KindDenied, nil, \"policy's answer %q to request",
+			here, "TestAnUnknownOutcomeIsRefused",
+		},
+		{
+			"an altered plan is as good", "quorum.go",
+			"if r.Digest == \"\" || digest != r.Digest {", "if r.Digest == \"\" {", here, "TestTheTallyFailsClosed|TestAnAlteredPlan",
+		},
+		{
+			"no answer is a yes", "quorum.go",
+			"ok, err := t.directory.Eligible(ctx, g, p)\n	if err != nil {", "ok, err := t.directory.Eligible(ctx, g, p)\n	if err != nil {\n		return true, nil\n	}\n	if err != nil {",
+			here, "TestNoAnswer|TestTheTallyFailsClosed",
+		},
+		{
+			"people are compared with case", "person.go",
+			"return strings.EqualFold(a, b)", "return a == b", here, "TestTheRequesterNeverApproves",
+		},
+		{
+			"the requester may approve", "ballot/ballot.go",
+			"own := in.Voter.Same(r.Requester.Person)", "own := in.Voter.ID == \"never\"", here, "TestTheRequesterNeverApproves",
+		},
+		{
+			"a redelivery counts again", "ballot/ballot.go",
+			"			if !first {\n				return errReplayed", "			if !first && vote.KeyID == \"\" {\n				return errReplayed", here, "TestAReplayedDelivery",
+		},
+		{
+			"expiry is looked at before the look-ups only", "ballot/ballot.go",
+			"if !at.Before(r.ExpiresAt) {", "if at.Before(r.CreatedAt) {", here, "TestASlowLookup",
+		},
+		{
+			"the audit is not asked", "internal/change/change.go",
+			"if fault == nil {", "if fault == nil || r.ID != \"\" {", here, "TestATerminalRequestWrittenBack|TestAStepWrittenBack",
+		},
+		{
+			"the plan's own word for its risk is taken", "worker/advance.go",
+			"!ok || risk != r.Plan.Risk ||", "!ok ||", here, "TestAMilderRisk",
+		},
+		{
+			"a late start is a start", "worker/advance.go",
+			"if !w.now().Before(limit) {", "if false {", here, "TestAMovedDecisionTime|TestAThrottledStart",
+		},
+		{
+			"the stored time of the decision is trusted", "worker/advance.go",
+			"limit := since.Add(r.StartWithin)", "limit := r.StartBefore()", here, "TestAMovedDecisionTime",
+		},
+		{
+			"verified once is verified for every step", "worker/run.go",
+			"if err := w.verify(ctx, r); err != nil {", "if err := w.verify(ctx, r); err != nil && s.Index == 0 {", here, "TestApproversMustStillBeApproversAtEveryStep",
+		},
+		{
+			"a lost answer is sent again", "worker/run.go",
+			"	w.o.Logger.WarnContext(ctx, \"whether a step", "	if answer != nil {\n		return look, w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepWaiting, by))\n	}\n	w.o.Logger.WarnContext(ctx, \"whether a step",
+			workers, "TestALostAnswer|TestNoTrace",
+		},
+		{
+			"no trace is sent again", "worker/run.go",
+			"change.Step(r.ID, s, approvals.StepUnknown, by)", "change.Step(r.ID, s, approvals.StepWaiting, by)", workers, "TestNoTrace|TestACrash",
+		},
+		{
+			"a failed look finds nothing", "worker/run.go",
+			"case err != nil || (found && receipt.ActionID == \"\"):", "case found && receipt.ActionID == \"\":", workers, "TestATraceThatCannotBeLookedFor",
+		},
+		{
+			"a stalled process sends", "worker/run.go",
+			"stalled > w.timing.SendLimit {", "stalled > 1000*w.timing.SendLimit {", workers, "TestAStalledProcess",
+		},
+		{
+			"a step is marked after its send", "worker/run.go",
+			"	err := w.o.Store.InTx(ctx, func(tx *store.Tx) error {\n		// Taking", "	_, _ = w.apply(ctx, r, marked)\n	err := w.o.Store.InTx(ctx, func(tx *store.Tx) error {\n		// Taking",
+			workers, "TestACrash|TestManyWorkers|TestALostAnswer",
+		},
+		{
+			"a withdrawal does not take the request's version", "worker/run.go",
+			"		if err := tx.Move(ctx, change.Touch(r, by.At)); err != nil {\n			return err\n		}\n		return tx.MoveStep", "		fresh, err := tx.Request(ctx, r.ID)\n		if err != nil {\n			return err\n		}\n		s.State, s.Version = fresh.Steps[s.Index].State, fresh.Steps[s.Index].Version\n		return tx.MoveStep",
+			workers, "TestManyWorkers|TestAWithdrawal",
+		},
+		{
+			"anybody withdraws", "gate/withdraw.go",
+			"if !r.Requester.Same(by.Person) {", "if by.ID == \"\" {", gates, "TestOnlyTheRequester",
+		},
+		{
+			"withdrawing leaves the rest waiting", "gate/withdraw.go",
+			"if s.State != approvals.StepWaiting {\n				continue", "if s.Index < len(r.Steps)-1 || s.State != approvals.StepWaiting {\n				continue", workers, "TestAWithdrawalBetween",
+		},
+		{
+			"reading does not expire", "history.go",
+			"case r.State == Pending && !now.Before(r.ExpiresAt):", "case r.State == Pending && now.After(r.ExpiresAt):", gates, "TestReadingExpires",
+		},
+	}
+}
+
+// TestMutantsAreUpToDate holds the list to the code: each old text is there, once.
+func TestMutantsAreUpToDate(t *testing.T) {
+	for _, m := range mutants() {
+		b, err := os.ReadFile(m.file)
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(b), m.old), "%s: the text in %s is not there exactly once; mend the list", m.name, m.file)
+	}
+}
+
+// TestMutantsDie builds and tests every mutant, which takes some minutes; it runs when MDE_MUTANTS is set.
+func TestMutantsDie(t *testing.T) {
+	if os.Getenv("MDE_MUTANTS") == "" {
+		t.Skip("set MDE_MUTANTS=1 to build and test every mutant (some minutes)")
+	}
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			out, err := m.test(t)
+			require.Error(t, err, "the mutant lives: no test of %s noticed", m.run)
+			require.Contains(t, out, "--- FAIL", "the tests have to fail, not the build")
+		})
+	}
+}
+
+// test runs the mutant's tests with the altered file laid over the real one.
+func (m mutant) test(t *testing.T) (string, error) {
+	path, err := filepath.Abs(m.file)
+	require.NoError(t, err)
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	altered := filepath.Join(t.TempDir(), "altered.go")
+	require.NoError(t, os.WriteFile(altered, []byte(strings.Replace(string(b), m.old, m.new, 1)), 0o600))
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: altered}})
+	require.NoError(t, err)
+	list := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(list, overlay, 0o600))
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout=120s", "-overlay", list, "-run", m.run, m.pkg)
+	cmd.Env = append(os.Environ(), "MDE_MUTANTS=")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// Filter chooses requests; its zero value chooses the newest.
+type Filter struct {
+	// States are the wanted states; empty means any.
+	States []approvals.State
+	// RequesterID is the canonical id of the requester; empty means anybody.
+	RequesterID string
+	// Limit is the most to return; 0 means 50, and 500 is the most.
+	Limit int
+	// Before leaves out what was created at or after it, so that a caller can page; zero means no bound.
+	Before time.Time
+}
+
+// Request returns a request with its steps and votes. A missing one is KindNotFound; one that can't be understood is
+// KindTampering.
+func (db *DB) Request(ctx context.Context, id string) (r approvals.Request, err error) {
+	err = db.read(ctx, func(q querier) error {
+		r, err = loadRequest(ctx, q, id, "")
+		return err
+	})
+	return r, err
+}
+
+// Request returns a request with its steps and votes as this transaction sees it, and keeps others from changing it
+// until the transaction ends.
+func (tx *Tx) Request(ctx context.Context, id string) (approvals.Request, error) {
+	r, err := loadRequest(ctx, tx.s, id, tx.db.engine.lockRow())
+	return r, tx.fault(err)
+}
+
+func loadRequest(ctx context.Context, q querier, id, lock string) (approvals.Request, error) {
+	r, err := scanRequest(q.QueryRowContext(ctx, "SELECT "+requestColumns+" FROM requests WHERE id = $1"+lock, plain(id)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, notFound(id)
+	}
+	if err != nil {
+		return approvals.Request{}, err
+	}
+	all := []approvals.Request{r}
+	if err := loadParts(ctx, q, all); err != nil {
+		return approvals.Request{}, err
+	}
+	return all[0], nil
+}
+
+func notFound(id string) error {
+	return approvals.Refuse(approvals.KindNotFound, nil, "there is no request %q: check the id", clip(id))
+}
+
+// Requests returns the requests that f chooses, newest first, with steps and votes.
+func (db *DB) Requests(ctx context.Context, f Filter) (list []approvals.Request, err error) {
+	query, args := f.query()
+	err = db.read(ctx, func(q querier) error {
+		if list, err = collect(ctx, q, scanRequest, query, args...); err != nil {
+			return err
+		}
+		return loadParts(ctx, q, list)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+func (f Filter) query() (string, []any) {
+	var where []string
+	var args []any
+	if len(f.States) > 0 {
+		where = append(where, "state IN ("+placeholders(len(args)+1, len(f.States))+")")
+		for _, s := range f.States {
+			args = append(args, string(s))
+		}
+	}
+	if f.RequesterID != "" {
+		args = append(args, personKey(f.RequesterID))
+		where = append(where, fmt.Sprintf("requester_id = $%d", len(args)))
+	}
+	if !f.Before.IsZero() {
+		args = append(args, ms(f.Before))
+		where = append(where, fmt.Sprintf("created_ms < $%d", len(args)))
+	}
+	query := "SELECT " + requestColumns + " FROM requests"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	args = append(args, limit(f.Limit, 50, maxListed))
+	return query + fmt.Sprintf(" ORDER BY created_ms DESC, id DESC LIMIT $%d", len(args)), args
+}
+
+func limit(n, usual, most int) int {
+	if n <= 0 {
+		return usual
+	}
+	return min(n, most)
+}
+
+// loadParts fills in the steps and votes of all the requests with two statements.
+func loadParts(ctx context.Context, q querier, list []approvals.Request) error {
+	if len(list) == 0 {
+		return nil
+	}
+	at := make(map[string]*approvals.Request, len(list))
+	ids := make([]any, len(list))
+	for i := range list {
+		at[list[i].ID], ids[i] = &list[i], list[i].ID
+	}
+	in := " WHERE request_id IN (" + placeholders(1, len(ids)) + ")"
+	steps, err := collect(ctx, q, scanStep, `SELECT request_id, idx, state, version, attempt, sent_ms, action_id, remote_status,
+		message, updated_ms FROM steps`+in+` ORDER BY request_id, idx`, ids...)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		at[s.request].Steps = append(at[s.request].Steps, s.step)
+	}
+	votes, err := collect(ctx, q, scanVote,
+		"SELECT request_id, voter_id, verdict, body FROM votes"+in+" ORDER BY request_id, at_ms, voter_id", ids...)
+	if err != nil {
+		return err
+	}
+	for _, v := range votes {
+		at[v.request].Votes = append(at[v.request].Votes, v.vote)
+	}
+	for i := range list {
+		if err := checkSteps(list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stale returns the ids of requests in one of states that have not moved, nor any of their steps, since
+// notMovedSince; longest unmoved first.
+func (db *DB) Stale(ctx context.Context, states []approvals.State, notMovedSince time.Time, most int) ([]string, error) {
+	if len(states) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, len(states)+2)
+	for _, s := range states {
+		args = append(args, string(s))
+	}
+	n := len(args)
+	args = append(args, ms(notMovedSince), limit(most, maxListed, maxListed))
+	return db.ids(ctx, fmt.Sprintf("SELECT id FROM requests WHERE state IN (%s) AND moved_ms <= $%d ORDER BY moved_ms, id LIMIT $%d",
+		placeholders(1, n), n+1, n+2), args...)
+}
+
+// DueToExpire returns the ids of requests whose time has come: pending ones past ExpiresAt, approved ones past
+// StartBefore. At the very instant they are due.
+func (db *DB) DueToExpire(ctx context.Context, now time.Time) ([]string, error) {
+	return db.ids(ctx, `SELECT id FROM requests WHERE (state = 'pending' AND expires_ms <= $1)
+		OR (state = 'approved' AND decided_ms + start_within_ms <= $2) ORDER BY created_ms, id LIMIT $3`, ms(now), ms(now), maxListed)
+}
+
+func (db *DB) ids(ctx context.Context, query string, args ...any) (ids []string, err error) {
+	err = db.read(ctx, func(q querier) error {
+		ids, err = collect(ctx, q, scanText, query, args...)
+		return err
+	})
+	return ids, err
+}

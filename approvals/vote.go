@@ -1,0 +1,145 @@
+package approvals
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Verdict is what a person said.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictApprove Verdict = "approve" // another person's yes
+	VerdictConfirm Verdict = "confirm" // the requester's own yes, where policy asks for that
+	VerdictDeny    Verdict = "deny"    // an approver's no
+)
+
+// Valid reports whether v is one of the listed verdicts.
+func (v Verdict) Valid() bool {
+	return v == VerdictApprove || v == VerdictConfirm || v == VerdictDeny
+}
+
+// Vote is one person's verdict on one request, signed by the face that authenticated the person.
+type Vote struct {
+	RequestID string  `json:"request_id"`
+	Digest    string  `json:"digest"`
+	Voter     Person  `json:"voter"`
+	Verdict   Verdict `json:"verdict"`
+	// Reason is the voter's words, when they deny. Untrusted text.
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+	// KeyID names the key that signed; Signature is Ed25519 over the canonical form.
+	KeyID     string `json:"key_id"`
+	Signature []byte `json:"signature"`
+}
+
+// canonical is the signed form: fixed field order, milliseconds, no signature.
+func (v Vote) canonical() ([]byte, error) {
+	return json.Marshal(struct {
+		Format  int     `json:"format"`
+		ID      string  `json:"request_id"`
+		Digest  string  `json:"digest"`
+		Voter   Person  `json:"voter"`
+		Verdict Verdict `json:"verdict"`
+		Reason  string  `json:"reason"`
+		AtMS    int64   `json:"at_ms"`
+		KeyID   string  `json:"key_id"`
+	}{1, v.RequestID, v.Digest, v.Voter, v.Verdict, v.Reason, v.At.UnixMilli(), v.KeyID})
+}
+
+// Signer signs votes. Only a face that authenticates people holds one.
+type Signer struct {
+	key ed25519.PrivateKey
+	id  string
+}
+
+// NewSigner makes a signer of a private key.
+func NewSigner(key ed25519.PrivateKey) (*Signer, error) {
+	if len(key) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("the vote signing key has %d bytes, want %d", len(key), ed25519.PrivateKeySize)
+	}
+	return &Signer{key: key, id: KeyID(key.Public().(ed25519.PublicKey))}, nil
+}
+
+// Public is the key that verifies what s signs.
+func (s *Signer) Public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
+
+// Sign returns v with key id and signature filled in.
+func (s *Signer) Sign(v Vote) (Vote, error) {
+	v.KeyID, v.Signature = s.id, nil
+	b, err := v.canonical()
+	if err != nil {
+		return Vote{}, fmt.Errorf("vote on %s can't be signed: %w", v.RequestID, err)
+	}
+	v.Signature = ed25519.Sign(s.key, b)
+	return v, nil
+}
+
+// KeyID is the short name of a public key: the first 16 hex digits of its SHA-256.
+func KeyID(pub ed25519.PublicKey) string {
+	sum := sha256.Sum256(pub)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Verifier checks votes with public keys only, so that a worker can verify what it could not have signed.
+type Verifier struct{ keys map[string]ed25519.PublicKey }
+
+// NewVerifier makes a verifier that accepts votes signed by any of keys; several serve a key rotation. At least one is
+// needed, because a gate that can verify nothing must not start.
+func NewVerifier(keys ...ed25519.PublicKey) (*Verifier, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("no vote verification key: set the public key of the face that signs votes")
+	}
+	byID := make(map[string]ed25519.PublicKey, len(keys))
+	for _, k := range keys {
+		if len(k) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("a vote verification key has %d bytes, want %d", len(k), ed25519.PublicKeySize)
+		}
+		byID[KeyID(k)] = k
+	}
+	return &Verifier{keys: byID}, nil
+}
+
+// ErrBadSignature says that a vote was not signed by a known face, or was altered afterwards.
+var ErrBadSignature = errors.New("the vote's signature does not verify")
+
+// Verify checks v's signature.
+func (f *Verifier) Verify(v Vote) error {
+	key, ok := f.keys[v.KeyID]
+	if !ok {
+		return fmt.Errorf("%w: unknown key %q", ErrBadSignature, v.KeyID)
+	}
+	b, err := v.canonical()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadSignature, err)
+	}
+	if !ed25519.Verify(key, b, v.Signature) {
+		return ErrBadSignature
+	}
+	return nil
+}
+
+// ParsePrivateKey reads a signing key: base64 of the 32-byte Ed25519 seed.
+func ParsePrivateKey(s string) (ed25519.PrivateKey, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(b) != ed25519.SeedSize {
+		return nil, fmt.Errorf("a vote signing key is base64 of %d bytes; make one with `mde-slackbot keygen`", ed25519.SeedSize)
+	}
+	return ed25519.NewKeyFromSeed(b), nil
+}
+
+// ParsePublicKey reads a verification key: base64 of the 32-byte Ed25519 public key.
+func ParsePublicKey(s string) (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(b) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("a vote verification key is base64 of %d bytes; `mde-slackbot keygen` prints it", ed25519.PublicKeySize)
+	}
+	return ed25519.PublicKey(b), nil
+}

@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
+)
+
+// maxConflicts is how often in one job a lost compare-and-set is followed by another look.
+const maxConflicts = 20
+
+// pass is what one job has done so far.
+type pass struct {
+	started time.Time
+	// sent are the steps that this very pass sent; their answers are on their way, so nobody looks for them yet.
+	sent map[int]bool
+	// asked are the steps whose trace or progress was asked for in this pass.
+	asked map[int]bool
+}
+
+// move is what one act left to do: look again now, or come back later (zero when the request has ended).
+type move struct {
+	more  bool
+	again time.Duration
+}
+
+// look is the answer of an act that changed something.
+func look() move { return move{more: true} }
+
+// done is the answer when nothing is left.
+func done() move { return move{} }
+
+// advance takes a request as far as it can now, one small act at a time, each in its own transaction.
+func (w *Worker) advance(ctx context.Context, id string) (time.Duration, error) {
+	p := &pass{started: w.now(), sent: map[int]bool{}, asked: map[int]bool{}}
+	for conflicts := 0; conflicts < maxConflicts; {
+		r, err := w.o.Store.Request(ctx, id)
+		switch approvals.KindOf(err) {
+		case approvals.KindNotFound:
+			return 0, nil
+		case approvals.KindTampering: // it stays as it is, for people to look at
+			w.o.Logger.ErrorContext(ctx, "a stored request can't be understood; nothing is done with it", "request", id, "error", err)
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		m, err := w.act(ctx, p, r)
+		if approvals.KindOf(err) == approvals.KindConflict {
+			conflicts++ // another process or a person was faster: see what it is now
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !m.more {
+			return m.again, nil
+		}
+	}
+	return store.Soon, nil
+}
+
+func (w *Worker) act(ctx context.Context, p *pass, r approvals.Request) (move, error) {
+	switch r.State {
+	case approvals.Approved:
+		return w.claim(ctx, r)
+	case approvals.Running:
+		return w.run(ctx, p, r)
+	case approvals.Pending, approvals.Succeeded, approvals.Partial, approvals.Failed, approvals.Unknown,
+		approvals.Denied, approvals.Expired, approvals.Cancelled:
+	}
+	return done(), nil // ended, or not decided yet; an unknown state never moves
+}
+
+// claim takes an approved request into work, if its approval really holds.
+func (w *Worker) claim(ctx context.Context, r approvals.Request) (move, error) {
+	failpoint.Hit(failpoint.BeforeClaim)
+	if err := w.verify(ctx, r); err != nil {
+		return w.turnAway(ctx, r, err)
+	}
+	by := change.By{At: w.now(), Actor: change.Worker, Detail: "approval verified; started"}
+	return look(), w.inTx(ctx, func(tx *store.Tx) error {
+		if err := tx.Move(ctx, change.Request(r, approvals.Running, by)); err != nil {
+			return err
+		}
+		return change.Notify(ctx, tx, r.ID, "running")
+	})
+}
+
+// errTooLate says that the time to start is over.
+var errTooLate = errors.New("approved, but it was not started in time")
+
+// verify decides whether a step of r may be sent now, from what can't be forged in the database: the tools' own risks,
+// the audit, this worker's own policy, signed votes and the directory's answer of this moment.
+func (w *Worker) verify(ctx context.Context, r approvals.Request) error {
+	if risk, ok := w.o.Tools[r.Plan.Tool]; !ok || risk != r.Plan.Risk || !risk.Valid() || risk == approvals.RiskRead {
+		return approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
+			r.Plan.Tool, r.Plan.Risk)
+	}
+	if err := change.Verify(ctx, w.o.Store, r); err != nil {
+		return err
+	}
+	standing, err := w.tally.Count(ctx, r)
+	if err != nil {
+		return err
+	}
+	if !standing.Met() {
+		return approvals.Refuse(approvals.KindDenied, nil, "the approval no longer holds: it needs %s", standing.Missing())
+	}
+	return w.inTime(r, standing.Since)
+}
+
+// inTime holds until something was sent; after that the rest of a plan is seen through. The limit runs from the last
+// signed vote, because the stored time of the decision could have been moved.
+func (w *Worker) inTime(r approvals.Request, since time.Time) error {
+	for _, s := range r.Steps {
+		if s.State != approvals.StepWaiting && s.State != approvals.StepSkipped {
+			return nil
+		}
+	}
+	limit := since.Add(r.StartWithin)
+	if stored := r.StartBefore(); stored.Before(limit) {
+		limit = stored
+	}
+	if !w.now().Before(limit) {
+		return errTooLate
+	}
+	return nil
+}
+
+// turnAway ends what may not run, and comes back later when only an answer was missing.
+func (w *Worker) turnAway(ctx context.Context, r approvals.Request, why error) (move, error) {
+	log := w.o.Logger.With("request", r.ID, "error", why, "cause", errors.Unwrap(why))
+	to := approvals.Cancelled
+	switch kind := approvals.KindOf(why); {
+	case errors.Is(why, errTooLate):
+		to = approvals.Expired
+	case kind == approvals.KindTampering:
+		log.ErrorContext(ctx, "stored data does not verify; the request is stopped")
+	case kind == approvals.KindDenied:
+	default:
+		return w.unanswered(ctx, r, why)
+	}
+	by := change.By{At: w.now(), Actor: change.Worker, Detail: why.Error()}
+	if r.State == approvals.Running {
+		return look(), w.skipRest(ctx, r, by)
+	}
+	return done(), w.inTx(ctx, func(tx *store.Tx) error {
+		if err := tx.Move(ctx, change.Request(r, to, by)); err != nil {
+			return err
+		}
+		return change.Notify(ctx, tx, r.ID, "turned-away")
+	})
+}
+
+// unanswered leaves r as it is until the answer can be had, or until its time is over.
+func (w *Worker) unanswered(ctx context.Context, r approvals.Request, why error) (move, error) {
+	if late := w.inTime(r, r.StartBefore()); late != nil {
+		return w.turnAway(ctx, r, late)
+	}
+	w.o.Logger.WarnContext(ctx, "a needed answer could not be had; nothing was sent", "request", r.ID, "error", why, "cause", errors.Unwrap(why))
+	return move{again: w.timing.Poll}, nil
+}
+
+// skipRest skips every step that was not sent. What was sent is still seen through.
+func (w *Worker) skipRest(ctx context.Context, r approvals.Request, by change.By) error {
+	return w.inTx(ctx, func(tx *store.Tx) error {
+		move := change.Touch(r, by.At)
+		move.Message = by.Detail
+		if err := tx.Move(ctx, move); err != nil {
+			return err
+		}
+		for _, s := range r.Steps {
+			if s.State != approvals.StepWaiting {
+				continue
+			}
+			if err := tx.MoveStep(ctx, change.Step(r.ID, s, approvals.StepSkipped, by)); err != nil {
+				return err
+			}
+		}
+		return change.Notify(ctx, tx, r.ID, fmt.Sprintf("stopped-%d", r.Version))
+	})
+}
+
+// inTx commits even when the process is asked to stop meanwhile: what was learnt must be stored.
+func (w *Worker) inTx(ctx context.Context, fn func(*store.Tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.timing.WriteTimeout)
+	defer cancel()
+	return w.o.Store.InTx(ctx, fn)
+}

@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// Performer acts on the tenant; the tools implement it.
+type Performer interface {
+	// Apply sends one step, once. The error is *NotSent when it is certain that nothing was accepted, *Refused when
+	// the tenant definitely refused; any other error means that it may or may not have been accepted.
+	Apply(ctx context.Context, t Task) (Receipt, error)
+	// Find looks for the trace of a step that was sent at or after since: the action that carries the task's tag.
+	// False means that a complete look found none; when the look was not complete, it is an error.
+	Find(ctx context.Context, t Task, since time.Time) (Receipt, bool, error)
+	// Follow asks how far an accepted step has come.
+	Follow(ctx context.Context, t Task, actionID string) (Progress, error)
+}
+
+// Task is one step of one request, with everything that performing it needs.
+type Task struct {
+	RequestID string
+	// Index is the step's place in the plan, from 0.
+	Index int
+	// Tag marks the remote write, so that Find recognises it.
+	Tag       string
+	Plan      approvals.Plan
+	Step      approvals.Step
+	Requester approvals.Requester
+}
+
+// Receipt is the tenant's acceptance of a step.
+type Receipt struct {
+	ActionID, RemoteStatus string
+}
+
+// Progress is how far an accepted step has come.
+type Progress struct {
+	// RemoteStatus is the tenant's own word.
+	RemoteStatus string
+	// State is accepted while the action runs, and succeeded, failed, timed_out or cancelled at its end.
+	State approvals.StepState
+	// Message is for people.
+	Message string
+}
+
+// NotSent says that a step was certainly not accepted, as after a 429 or when no connection was made. It will be sent
+// again, not before RetryAfter when that is set.
+type NotSent struct {
+	RetryAfter time.Duration
+	Err        error
+}
+
+// Error says why.
+func (e *NotSent) Error() string { return "not sent: " + text(e.Err) }
+
+// Unwrap returns the cause.
+func (e *NotSent) Unwrap() error { return e.Err }
+
+// Refused says that the tenant definitely refused a step. It will not be sent again.
+type Refused struct {
+	// Text tells people why, without secrets.
+	Text string
+	Err  error
+}
+
+// Error returns the text for people.
+func (e *Refused) Error() string { return e.Text }
+
+// Unwrap returns the cause.
+func (e *Refused) Unwrap() error { return e.Err }
+
+func text(err error) string {
+	if err == nil {
+		return "no reason given"
+	}
+	return err.Error()
+}
+
+// Notifier brings what people see of a request up to date, as Slack's card. It returns how soon to call it again when
+// it could not now, such as after a rate limit; zero when it is done.
+type Notifier interface {
+	Notify(ctx context.Context, requestID string) (again time.Duration, err error)
+}
