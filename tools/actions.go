@@ -1,0 +1,135 @@
+package tools
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+// actionView is a machine action as callers see it.
+type actionView struct {
+	ID        string    `json:"id" jsonschema:"machine action id"`
+	Type      string    `json:"type" jsonschema:"type, e.g. Isolate"`
+	Scope     string    `json:"scope,omitempty" jsonschema:"scope, e.g. Full"`
+	Status    string    `json:"status" jsonschema:"Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled"`
+	Requestor string    `json:"requestor,omitempty" jsonschema:"untrusted text: who or which application asked"`
+	Comment   string    `json:"comment,omitempty" jsonschema:"untrusted text: its comment"`
+	CreatedAt time.Time `json:"created_at,omitzero" jsonschema:"when it was created"`
+}
+
+func viewOfAction(a *mdecore.MachineAction) actionView {
+	return actionView{
+		ID: clean(a.ID, 60), Type: clean(string(a.Type), 60), Scope: clean(a.Scope, 60), Status: clean(string(a.Status), 60),
+		Requestor: clean(a.Requestor, 120), Comment: clean(a.RequestorComment, 300), CreatedAt: a.CreationDateTimeUTC.Time,
+	}
+}
+
+// fewDevices is up to how many devices have their actions read one by one. More are read as two lists of the tenant,
+// because the budget of calls per minute is smaller than a fleet.
+const fewDevices = 4
+
+// actionHistory is how far back a fleet's actions are read: the tenant keeps them for 180 days.
+const actionHistory = 180 * 24 * time.Hour
+
+// actionsOf reads the machine actions of devices, newest first for each. For a fleet only isolations and releases are read.
+func (h *house) actionsOf(ctx context.Context, devices []*mdecore.Machine) (map[string][]*mdecore.MachineAction, error) {
+	var filters []string
+	if len(devices) <= fewDevices {
+		for _, d := range devices {
+			filters = append(filters, "machineId eq "+literal(d.ID))
+		}
+	} else {
+		for _, t := range []mdecore.ActionType{mdecore.ActionIsolate, mdecore.ActionUnisolate} {
+			var f filter
+			f.eq("type", string(t))
+			f.since("creationDateTimeUtc", h.clock().Add(-actionHistory))
+			filters = append(filters, f.String())
+		}
+	}
+	lists := make([][]*mdecore.MachineAction, len(filters))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for i, f := range filters {
+		g.Go(func() (err error) {
+			lists[i], err = listActions(gctx, h.reader, f)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	byDevice := map[string][]*mdecore.MachineAction{}
+	for _, a := range slices.Concat(lists...) {
+		id := strings.ToLower(a.MachineID)
+		byDevice[id] = append(byDevice[id], a)
+	}
+	for _, of := range byDevice {
+		slices.SortStableFunc(of, func(a, b *mdecore.MachineAction) int {
+			return b.CreationDateTimeUTC.Compare(a.CreationDateTimeUTC.Time)
+		})
+	}
+	return byDevice, nil
+}
+
+// listActions reads a whole list: half a list would hide an action that is open.
+func listActions(ctx context.Context, reader *mdecore.Client, odata string) ([]*mdecore.MachineAction, error) {
+	var out []*mdecore.MachineAction
+	for a, err := range reader.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: odata}) {
+		if mdecore.IsNotFound(err) {
+			return out, nil // the API's answer when there is none
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// isolation is whether a device is isolated, by its machine actions: the API's machine does not say.
+type isolation string
+
+const (
+	isolated    isolation = "isolated"
+	notIsolated isolation = "not isolated"
+	isolating   isolation = "isolating"
+	releasing   isolation = "releasing"
+)
+
+// isolationOf reads a device's actions, newest first.
+func isolationOf(actions []*mdecore.MachineAction) isolation {
+	if open := openIsolation(actions); open != nil {
+		if open.Type == mdecore.ActionIsolate {
+			return isolating
+		}
+		return releasing
+	}
+	for _, a := range actions {
+		if a.Status != mdecore.ActionSucceeded {
+			continue
+		}
+		if a.Type == mdecore.ActionIsolate {
+			return isolated
+		}
+		if a.Type == mdecore.ActionUnisolate {
+			return notIsolated
+		}
+	}
+	return notIsolated
+}
+
+// openIsolation is an isolation or release that is not final; nil when there is none. A status that is not known
+// counts as open.
+func openIsolation(actions []*mdecore.MachineAction) *mdecore.MachineAction {
+	for _, a := range actions {
+		if (a.Type == mdecore.ActionIsolate || a.Type == mdecore.ActionUnisolate) && !a.Status.Terminal() {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package tools
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// declarations lists every tool, in the order in which faces show them.
+func declarations() []declaration {
+	return []declaration{
+		findDevices(),
+		getDevice(),
+		listAlerts(),
+		getAlert(),
+		isolateDevices(),
+		releaseDevices(),
+		cancelAction(),
+		getRequest(),
+		listRequests(),
+		cancelRequest(),
+		whoami(),
+	}
+}
+
+// Catalogue lists every tool in a stable order, without anything that could run one. It needs no store and no tenant, so
+// that a face can offer the tools before those are there.
+func Catalogue() ([]Tool, error) {
+	all, err := compileAll(declarations())
+	if err != nil {
+		return nil, err
+	}
+	tools := make([]Tool, len(all))
+	for i, c := range all {
+		tools[i] = c.tool
+	}
+	return tools, nil
+}
+
+// Risks is the risk of every tool by name: the vocabulary of policies, and what a worker checks plans against.
+func Risks() (map[string]approvals.Risk, error) {
+	all, err := Catalogue()
+	if err != nil {
+		return nil, err
+	}
+	risks := make(map[string]approvals.Risk, len(all))
+	for _, t := range all {
+		risks[t.Name] = t.Risk
+	}
+	return risks, nil
+}
+
+// compileAll checks declarations, each and together, and reports every fault.
+func compileAll(declared []declaration) ([]*compiled, error) {
+	var faults []error
+	all := make([]*compiled, 0, len(declared))
+	seen := map[string]bool{}
+	for _, d := range declared {
+		c, err := d.compile()
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if seen[c.tool.Name] {
+			faults = append(faults, fmt.Errorf("tool %q is declared twice", c.tool.Name))
+		}
+		seen[c.tool.Name] = true
+		all = append(all, c)
+	}
+	for _, c := range all {
+		if c.undo != "" && !seen[c.undo] {
+			faults = append(faults, fmt.Errorf("tool %q: its inverse %q is not declared", c.tool.Name, c.undo))
+		}
+	}
+	if len(all) == 0 {
+		faults = append(faults, errors.New("no tool is declared"))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("the catalogue is not sound: %w", errors.Join(faults...))
+	}
+	return all, nil
+}

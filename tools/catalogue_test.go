@@ -1,0 +1,174 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/tools/toolstest"
+)
+
+var update = flag.Bool("update", false, "write testdata/catalogue.json anew")
+
+func TestEveryToolIsWhole(t *testing.T) {
+	all, err := Catalogue()
+	require.NoError(t, err)
+	require.Len(t, all, 11)
+	total := 0
+	for _, tool := range all {
+		t.Run(tool.Name, func(t *testing.T) {
+			for name, raw := range map[string]json.RawMessage{"input": tool.InputSchema, "output": tool.OutputSchema} {
+				var s jsonschema.Schema
+				require.NoError(t, json.Unmarshal(raw, &s), name)
+				require.Equal(t, "object", s.Type, name)
+				require.NotEmpty(t, s.Properties, name)
+				require.NotNil(t, s.AdditionalProperties, "%s must refuse what it does not know", name)
+				_, err := s.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+				require.NoError(t, err, name)
+				described(t, name, &s)
+			}
+			require.NotEmpty(t, tool.Title)
+			require.True(t, tool.Risk.Valid())
+			visible := len(tool.Name) + len(tool.Summary) + len(tool.InputSchema)
+			require.LessOrEqual(t, visible, 1100, "what a model must read of one tool")
+			total += visible
+		})
+	}
+	require.LessOrEqual(t, total/len(all), 600, "average of what a model must read of one tool")
+}
+
+// described requires a description and no list of types at every property.
+func described(t *testing.T, path string, s *jsonschema.Schema) {
+	t.Helper()
+	require.Empty(t, s.Types, path)
+	for name, p := range s.Properties {
+		require.NotEmpty(t, p.Description, "%s.%s", path, name)
+		described(t, path+"."+name, p)
+	}
+	if s.Items != nil {
+		described(t, path+"[]", s.Items)
+	}
+}
+
+func TestRisksAndHintsAreThoseOfTheDesign(t *testing.T) {
+	risks, err := Risks()
+	require.NoError(t, err)
+	require.Equal(t, map[string]approvals.Risk{
+		"find_devices": approvals.RiskRead, "get_device": approvals.RiskRead, "list_alerts": approvals.RiskRead, "get_alert": approvals.RiskRead,
+		"isolate_devices": approvals.RiskContain, "release_devices": approvals.RiskExpose, "cancel_action": approvals.RiskExpose,
+		"get_request": approvals.RiskRead, "list_requests": approvals.RiskRead, "cancel_request": approvals.RiskRead, "whoami": approvals.RiskRead,
+	}, risks)
+	all, err := Catalogue()
+	require.NoError(t, err)
+	for _, tool := range all {
+		require.Equal(t, tool.Risk == approvals.RiskRead && tool.Name != "cancel_request", tool.Annotations.ReadOnly, tool.Name)
+		require.Equal(t, tool.Acts(), tool.Annotations.Destructive, tool.Name)
+		if tool.Untrusted {
+			require.Contains(t, string(tool.OutputSchema), "untrusted text", tool.Name)
+		}
+	}
+}
+
+func TestTheCatalogueIsAsItWasReviewed(t *testing.T) {
+	all, err := Catalogue()
+	require.NoError(t, err)
+	got, err := json.MarshalIndent(all, "", "  ")
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "catalogue.json")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, append(got, '\n'), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got)+"\n", "run `go test ./tools -run Catalogue -update` and review the difference")
+}
+
+type badIn struct {
+	Nested struct{ A string } `json:"nested" jsonschema:"not flat"`
+}
+
+type noAsking struct {
+	Devices []string `json:"devices" jsonschema:"devices" form:"device"`
+}
+
+// whole is a sound acting declaration, to be broken in one way at a time.
+func whole() spec[isolateIn, requestView] {
+	return isolateDevices().(spec[isolateIn, requestView])
+}
+
+func TestUnsoundDeclarationsRefuseToStart(t *testing.T) {
+	broken := func(change func(*spec[isolateIn, requestView])) declaration {
+		s := whole()
+		s.undo = ""
+		change(&s)
+		return s
+	}
+	read := spec[getDeviceIn, getDeviceOut]{
+		name: "read_it", title: "t", summary: "s", toolset: Devices, risk: approvals.RiskRead, read: readDevice,
+	}
+	acts := read
+	acts.plan = func(context.Context, *session, getDeviceIn) (approvals.Plan, error) { return approvals.Plan{}, nil }
+	for _, c := range []struct {
+		name, text string
+		d          []declaration
+	}{
+		{"no risk", `risk "" is not one of`, []declaration{broken(func(s *spec[isolateIn, requestView]) { s.risk = "" })}},
+		{"unknown risk", `risk "mild"`, []declaration{broken(func(s *spec[isolateIn, requestView]) { s.risk = "mild" })}},
+		{"no plan", "needs plan", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.plan = nil })}},
+		{"no apply", "needs plan, apply", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.performs.apply = nil })}},
+		{"no find", "needs plan, apply", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.performs.find = nil })}},
+		{"no follow", "needs plan, apply", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.performs.follow = nil })}},
+		{"no name", "its name", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.name = "Isolate" })}},
+		{"no summary", "summary", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.summary = "" })}},
+		{"read-only and acting", "not read-only", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.hints.ReadOnly = true })}},
+		{"unknown positional", "positional", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.positional = []string{"device"} })}},
+		{"unknown inverse", "inverse", []declaration{broken(func(s *spec[isolateIn, requestView]) { s.undo = "undo_it" })}},
+		{"acting as a reading tool", "must not act", []declaration{acts}},
+		{"acting without asking", "must embed asking", []declaration{spec[noAsking, requestView]{
+			name: "act", title: "t", summary: "s", toolset: Response, risk: approvals.RiskContain,
+			plan:     func(context.Context, *session, noAsking) (approvals.Plan, error) { return approvals.Plan{}, nil },
+			performs: whole().performs,
+		}}},
+		{"nested input", "not struct", []declaration{spec[badIn, getDeviceOut]{name: "x", title: "t", summary: "s", toolset: Devices, risk: approvals.RiskRead}}},
+		{"empty output", "no properties", []declaration{spec[getDeviceIn, struct{}]{name: "x", title: "t", summary: "s", toolset: Devices, risk: approvals.RiskRead}}},
+		{"twice", "declared twice", []declaration{read, read}},
+		{"none", "no tool is declared", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := compileAll(c.d)
+			require.ErrorContains(t, err, c.text)
+		})
+	}
+	_, err := compileAll([]declaration{read})
+	require.NoError(t, err)
+}
+
+func TestNothingIsMissingAtTheStart(t *testing.T) {
+	w := open(t, toolstest.Options{})
+	for text, change := range map[string]func(*Options){
+		"no client":   func(o *Options) { o.Reader = nil },
+		"no gate":     func(o *Options) { o.Gate = nil },
+		"no tenant":   func(o *Options) { o.Tenant = " " },
+		"is negative": func(o *Options) { o.MaxDevices = -1 },
+	} {
+		o := w.options()
+		change(&o)
+		_, err := NewDispatcher(o)
+		require.ErrorContains(t, err, text)
+	}
+	_, err := NewPerformer(PerformerOptions{Reader: w.Reader, Tenant: "t"})
+	require.ErrorContains(t, err, "writing client")
+	_, err = NewPerformer(PerformerOptions{Reader: w.Reader, Writer: w.Writer})
+	require.ErrorContains(t, err, "tenant id")
+	require.Equal(t, "find_devices", w.d.Tools()[0].Name)
+	require.Equal(t, []string{"devices"}, w.d.Tools()[4].Positional())
+	require.True(t, strings.HasPrefix(w.d.Tools()[4].Name, "isolate"))
+}

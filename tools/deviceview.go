@@ -1,0 +1,71 @@
+package tools
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+// deviceView is a device as callers see it. Names, tags and group names in it are untrusted text.
+type deviceView struct {
+	ID         string    `json:"id" jsonschema:"device id, 40 hex digits"`
+	Name       string    `json:"name" jsonschema:"untrusted text: DNS name"`
+	OS         string    `json:"os" jsonschema:"osPlatform"`
+	Version    string    `json:"version,omitempty" jsonschema:"OS version"`
+	Health     string    `json:"health" jsonschema:"healthStatus of the sensor"`
+	Onboarding string    `json:"onboarding" jsonschema:"onboardingStatus"`
+	Risk       string    `json:"risk,omitempty" jsonschema:"riskScore"`
+	Exposure   string    `json:"exposure,omitempty" jsonschema:"exposureLevel"`
+	Value      string    `json:"value,omitempty" jsonschema:"deviceValue"`
+	Group      string    `json:"group,omitempty" jsonschema:"untrusted text: device group"`
+	Tags       []string  `json:"tags" jsonschema:"untrusted text: tags"`
+	IP         string    `json:"ip,omitempty" jsonschema:"last internal IP"`
+	ExternalIP string    `json:"external_ip,omitempty" jsonschema:"last external IP"`
+	AADID      string    `json:"aad_device_id,omitempty" jsonschema:"Entra device id"`
+	FirstSeen  time.Time `json:"first_seen,omitzero" jsonschema:"first report"`
+	LastSeen   time.Time `json:"last_seen,omitzero" jsonschema:"last full report, about once a day"`
+}
+
+func viewOfDevice(m *mdecore.Machine) deviceView {
+	return deviceView{
+		ID: clean(m.ID, 60), Name: clean(m.ComputerDNSName, 260), OS: clean(m.OSPlatform, 60), Version: clean(m.Version, 60),
+		Health: clean(string(m.HealthStatus), 60), Onboarding: clean(string(m.OnboardingStatus), 60),
+		Risk: clean(string(m.RiskScore), 60), Exposure: clean(string(m.ExposureLevel), 60), Value: clean(string(m.DeviceValue), 60),
+		Group: clean(m.RbacGroupName, 120), Tags: cleanAll(m.MachineTags), IP: clean(m.LastIPAddress, 60),
+		ExternalIP: clean(m.LastExternalIPAddress, 60), AADID: clean(m.AadDeviceID, 60),
+		FirstSeen: m.FirstSeen.Time, LastSeen: m.LastSeen.Time,
+	}
+}
+
+// targetOf freezes a device into a plan's target. It keeps the API's own text: the plan is what gets approved.
+func targetOf(m *mdecore.Machine) approvals.Target {
+	return approvals.Target{
+		ID: m.ID, Kind: "device", Name: m.ComputerDNSName, OS: strings.TrimSpace(m.OSPlatform + " " + m.Version), Group: m.RbacGroupName,
+		Value: string(m.DeviceValue), Health: string(m.HealthStatus), Risk: string(m.RiskScore), Exposure: string(m.ExposureLevel),
+		Onboarding: string(m.OnboardingStatus), Tags: m.MachineTags, LastSeen: m.LastSeen.Time,
+	}
+}
+
+// label is how a device is called in our own sentences: its name made harmless, or its id.
+func label(m *mdecore.Machine) string {
+	if m.ComputerDNSName == "" {
+		return m.ID
+	}
+	return clean(m.ComputerDNSName, 120)
+}
+
+// line is a device in one line, for texts.
+func (d deviceView) line() string {
+	seen := "never seen"
+	if !d.LastSeen.IsZero() {
+		seen = "last seen " + d.LastSeen.UTC().Format(time.RFC3339)
+	}
+	tags := ""
+	if len(d.Tags) > 0 {
+		tags = ", tags " + strings.Join(d.Tags, " ")
+	}
+	return fmt.Sprintf("%s (id %s, %s, %s, %s, %s%s)", d.Name, d.ID, d.OS, d.Health, d.Onboarding, seen, tags)
+}

@@ -1,0 +1,257 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+// TokenInfo is what a token says about the application or person it was given to; never the token.
+type TokenInfo struct {
+	TenantID, AppID string
+	// UPN and ObjectID identify a signed-in person; empty for an application.
+	UPN, ObjectID string
+	// Roles are application permissions, Scopes delegated ones.
+	Roles, Scopes []string
+	ExpiresAt     time.Time
+}
+
+// Options are what a dispatcher is made of.
+type Options struct {
+	// Reader reads the tenant. It needs no writing permission: a dispatcher never writes to the tenant.
+	Reader *mdecore.Client
+	// Gate takes in requests.
+	Gate *gate.Gate
+	// Tenant is the Entra tenant id that every plan is for; Cloud the name that whoami shows.
+	Tenant, Cloud string
+	// TokenInfo inspects the token that Reader sends; nil when that is not known.
+	TokenInfo func(context.Context) (TokenInfo, error)
+	// Clock defaults to time.Now, Logger to silence, MaxDevices (targets of one call) to 100.
+	Clock      func() time.Time
+	Logger     *slog.Logger
+	MaxDevices int
+}
+
+// Dispatcher is the one way to run a tool. It is safe for concurrent use.
+type Dispatcher struct {
+	house *house
+	order []Tool
+	byID  map[string]*compiled
+}
+
+// house is what every tool function may use.
+type house struct {
+	reader        *mdecore.Client
+	gate          *gate.Gate
+	tenant, cloud string
+	tokenInfo     func(context.Context) (TokenInfo, error)
+	clock         func() time.Time
+	log           *slog.Logger
+	maxDevices    int
+	tools         []Tool
+	inverses      map[string]string
+}
+
+// session is one call: the house, and who calls.
+type session struct {
+	*house
+	who approvals.Requester
+}
+
+// NewDispatcher checks the options and every declaration. It fails when anything that a safe answer needs is missing.
+func NewDispatcher(o Options) (*Dispatcher, error) {
+	return newDispatcher(o, declarations())
+}
+
+func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
+	switch {
+	case o.Reader == nil:
+		return nil, errors.New("tools: no client of the tenant (Options.Reader)")
+	case o.Gate == nil:
+		return nil, errors.New("tools: no gate (Options.Gate); without one nothing may run")
+	case strings.TrimSpace(o.Tenant) == "":
+		return nil, errors.New("tools: no tenant id (Options.Tenant); a plan must say which tenant it is for")
+	case o.MaxDevices < 0:
+		return nil, errors.New("tools: Options.MaxDevices is negative")
+	}
+	all, err := compileAll(declared)
+	if err != nil {
+		return nil, err
+	}
+	h := &house{
+		reader: o.Reader, gate: o.Gate, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
+		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{},
+	}
+	if h.clock == nil {
+		h.clock = time.Now
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.maxDevices == 0 {
+		h.maxDevices = 100
+	}
+	d := &Dispatcher{house: h, byID: make(map[string]*compiled, len(all))}
+	for _, c := range all {
+		d.order = append(d.order, c.tool)
+		d.byID[c.tool.Name] = c
+		if c.undo != "" {
+			h.inverses[c.tool.Name] = c.undo
+		}
+	}
+	h.tools = d.order
+	return d, nil
+}
+
+// Tools lists the tools in a stable order.
+func (d *Dispatcher) Tools() []Tool { return append([]Tool(nil), d.order...) }
+
+// Call is one call of a tool, as a face understood it.
+type Call struct {
+	Tool string
+	// Args is a JSON object; empty means none.
+	Args json.RawMessage
+	// Requester is who calls, as the face identified them.
+	Requester approvals.Requester
+	// Origin is where the answer to a request goes.
+	Origin approvals.Origin
+}
+
+// Result is a tool's answer.
+type Result struct {
+	Tool string
+	// Output is a struct that the tool's output schema describes.
+	Output any
+	// Text is a short summary; untrusted text in it is made harmless to read, and must still be escaped by the face.
+	Text string
+	// Request is the request that an acting call made; nil for reading calls and dry runs.
+	Request *approvals.Request
+}
+
+// Call runs a reading tool that policy allows, or plans an acting one and submits the plan to the gate. Every error is an
+// *approvals.Error whose text is for the caller; its cause is for the log.
+func (d *Dispatcher) Call(ctx context.Context, c Call) (Result, error) {
+	began := time.Now()
+	c.Requester.Agent = clean(c.Requester.Agent, 80) // the client's own word, and shown on the card
+	res, err := d.call(ctx, c)
+	err = refusal(err)
+	d.log(ctx, c, err, time.Since(began))
+	if err != nil {
+		return Result{Tool: c.Tool}, err
+	}
+	return res, nil
+}
+
+func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
+	tool, ok := d.byID[c.Tool]
+	if !ok {
+		return Result{}, approvals.Refuse(approvals.KindInvalid, nil, "there is no tool %s%s", quoted(c.Tool, 60),
+			didYouMean(c.Tool, d.names()))
+	}
+	if strings.TrimSpace(c.Requester.ID) == "" {
+		return Result{}, approvals.Refuse(approvals.KindDenied, nil,
+			"nobody is known to be calling, and every call needs a person; set the identity of this face")
+	}
+	args, problems := check(tool.tool.Args, c.Args)
+	if err := problems.refusal(c.Tool); err != nil {
+		return Result{}, err
+	}
+	on := &session{house: d.house, who: c.Requester}
+	if tool.tool.Acts() {
+		return d.submit(ctx, tool, on, args, c.Origin)
+	}
+	if err := on.mayRead(c.Tool); err != nil {
+		return Result{}, err
+	}
+	out, text, err := tool.read(ctx, on, args)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Tool: c.Tool, Output: out, Text: text}, nil
+}
+
+// submit plans and hands the plan to the gate, unless it is a dry run.
+func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, args json.RawMessage, origin approvals.Origin) (Result, error) {
+	// Planning shows facts about devices, so who may not read them gets no plan either.
+	if err := on.mayRead("get_device"); err != nil {
+		return Result{}, err
+	}
+	plan, dry, err := tool.plan(ctx, on, args)
+	if err != nil {
+		return Result{}, err
+	}
+	if dry {
+		v := on.dryRun(plan)
+		return Result{Tool: tool.tool.Name, Output: v, Text: v.text()}, nil
+	}
+	r, err := on.gate.Submit(ctx, gate.Submission{Plan: plan, Requester: on.who, Origin: origin})
+	if err != nil {
+		return Result{}, err
+	}
+	v := on.viewOf(r)
+	return Result{Tool: tool.tool.Name, Output: v, Text: v.text(), Request: &r}, nil
+}
+
+// dryRun draws a plan with what policy would answer.
+func (s *session) dryRun(plan approvals.Plan) requestView {
+	v := viewOfPlan(plan, s.who)
+	a := s.gate.Decide(approvals.Call{Tool: plan.Tool, Risk: plan.Risk, Targets: plan.Targets, Requester: s.who})
+	quorum := []approvals.Quorum{a.Quorum}
+	v.Policy = inWords(a.Outcome, quorum, a.Rule, a.Why)
+	if a.Outcome == approvals.Approve {
+		v.Approvers = []quorumView{{Count: a.Quorum.Count, Group: a.Quorum.From.Name}}
+	}
+	v.Next = "Call " + plan.Tool + " again without dry_run to ask for it."
+	if a.Outcome == approvals.Deny {
+		v.Next = "Policy denies this; don't call it without dry_run."
+	}
+	if a.ReasonRequired && plan.Reason == "" && a.Outcome != approvals.Deny {
+		v.Next += " Policy wants a reason."
+	}
+	return v
+}
+
+// mayRead asks policy whether the caller may read through that tool. Anything but allow means no.
+func (s *session) mayRead(tool string) error {
+	a := s.gate.Decide(approvals.Call{Tool: tool, Risk: approvals.RiskRead, Requester: s.who})
+	if a.Outcome == approvals.Allow {
+		return nil
+	}
+	why := a.Why
+	if why == "" {
+		why = "policy does not allow this caller to read"
+	}
+	return approvals.Refuse(approvals.KindDenied, nil, "%s was not called: %s", tool, why)
+}
+
+func (d *Dispatcher) names() []string {
+	names := make([]string, len(d.order))
+	for i, t := range d.order {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// log writes one line per call: never the arguments, which may hold what people would not want in a log.
+func (d *Dispatcher) log(ctx context.Context, c Call, err error, took time.Duration) {
+	attrs := []slog.Attr{
+		slog.String("tool", clean(c.Tool, 60)), slog.String("requester", c.Requester.ID), slog.String("via", string(c.Requester.Via)),
+		slog.Duration("took", took),
+	}
+	level := slog.LevelInfo
+	if err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("kind", string(approvals.KindOf(err))), slog.String("refused", err.Error()))
+		if cause := errors.Unwrap(err); cause != nil {
+			attrs = append(attrs, slog.String("cause", cause.Error()))
+		}
+	}
+	d.house.log.LogAttrs(ctx, level, "tool call", attrs...)
+}

@@ -1,0 +1,168 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+// PerformerOptions are what a performer is made of.
+type PerformerOptions struct {
+	// Reader finds and follows; Writer is the only client that writes to the tenant, and only a worker has it.
+	Reader, Writer *mdecore.Client
+	// Tenant is the Entra tenant id of both; a plan for another one is refused.
+	Tenant string
+}
+
+// Performer performs the steps of approved plans. It is the worker's side of the tools: faces have none, so that no face
+// can write to the tenant.
+type Performer struct {
+	reader, writer *mdecore.Client
+	tenant         string
+	tools          map[string]*compiled
+}
+
+var _ worker.Performer = (*Performer)(nil)
+
+// NewPerformer checks the options and every declaration.
+func NewPerformer(o PerformerOptions) (*Performer, error) {
+	switch {
+	case o.Reader == nil || o.Writer == nil:
+		return nil, errors.New("tools: a performer needs a reading and a writing client (PerformerOptions)")
+	case strings.TrimSpace(o.Tenant) == "":
+		return nil, errors.New("tools: a performer needs the tenant id that it acts on (PerformerOptions.Tenant)")
+	}
+	all, err := compileAll(declarations())
+	if err != nil {
+		return nil, err
+	}
+	p := &Performer{reader: o.Reader, writer: o.Writer, tenant: o.Tenant, tools: map[string]*compiled{}}
+	for _, c := range all {
+		if c.tool.Acts() {
+			p.tools[c.tool.Name] = c
+		}
+	}
+	return p, nil
+}
+
+// Apply sends one step: one write, never repeated here. A worker.NotSent error says that it certainly was not accepted, a
+// worker.Refused that Defender said no; after any other the write may have happened.
+func (p *Performer) Apply(ctx context.Context, t worker.Task) (worker.Receipt, error) {
+	c, err := p.tool(t)
+	if err != nil {
+		return worker.Receipt{}, &worker.Refused{Text: err.Error(), Err: err}
+	}
+	return c.performs.apply(mdecore.WithoutWaiting(ctx), p.writer, t)
+}
+
+// Find looks for a step's write in the tenant, by its tag, among what was created since.
+func (p *Performer) Find(ctx context.Context, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
+	c, err := p.tool(t)
+	if err != nil {
+		return worker.Receipt{}, false, err
+	}
+	return c.performs.find(mdecore.WithoutWaiting(ctx), p.reader, t, since)
+}
+
+// Follow asks how far an accepted step has come.
+func (p *Performer) Follow(ctx context.Context, t worker.Task, actionID string) (worker.Progress, error) {
+	c, err := p.tool(t)
+	if err != nil {
+		return worker.Progress{}, err
+	}
+	return c.performs.follow(mdecore.WithoutWaiting(ctx), p.reader, t, actionID)
+}
+
+// tool finds the acting tool of a task and refuses what was not planned for this tenant or by this catalogue.
+func (p *Performer) tool(t worker.Task) (*compiled, error) {
+	c, ok := p.tools[t.Plan.Tool]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s is not an acting tool of this version", quoted(t.Plan.Tool, 60))
+	case t.Plan.Risk != c.tool.Risk:
+		return nil, fmt.Errorf("%s was planned with risk %s and has risk %s", t.Plan.Tool, quoted(string(t.Plan.Risk), 40), c.tool.Risk)
+	case t.Plan.Tenant != p.tenant:
+		return nil, fmt.Errorf("the plan is for tenant %s, this worker acts on %s", quoted(t.Plan.Tenant, 60), p.tenant)
+	case t.Tag == "" || t.Step.Target == "":
+		return nil, fmt.Errorf("the step has no tag or no target")
+	}
+	return c, nil
+}
+
+// receipt sorts the answer to a write.
+func receipt(a *mdecore.MachineAction, err error) (worker.Receipt, error) {
+	switch {
+	case err == nil && a.ID != "":
+		return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, nil
+	case err == nil:
+		return worker.Receipt{}, errors.New("the answer names no action id, so it is not known what happened")
+	case permanent(err):
+		return worker.Receipt{}, &worker.Refused{Text: clean(err.Error(), 400), Err: err}
+	case mdecore.NotSent(err):
+		return worker.Receipt{}, &worker.NotSent{RetryAfter: mdecore.RetryAfter(err), Err: err}
+	case mdecore.Refused(err):
+		return worker.Receipt{}, &worker.Refused{Text: clean(err.Error(), 400), Err: err}
+	}
+	return worker.Receipt{}, err
+}
+
+// permanent reports whether the client itself refused the arguments: nothing was sent, and sending again can't help.
+func permanent(err error) bool {
+	var invalid *mdecore.InvalidError
+	return errors.As(err, &invalid)
+}
+
+// damaged says that a step's own arguments can't be read. Nothing was sent.
+func damaged(t worker.Task, err error) error {
+	return &worker.Refused{Text: fmt.Sprintf("step %d of request %s can't be read; nothing was sent", t.Index+1, t.RequestID), Err: err}
+}
+
+// maxComment bounds what we write into a comment, in characters.
+const maxComment = 500
+
+// comment marks a write as ours. The tag comes first, because that is where Find looks, and survives any truncation.
+func comment(t worker.Task) string {
+	by := " (requested by " + clean(t.Requester.ID, 120) + ")"
+	room := maxComment - utf8.RuneCountInString(t.Tag) - utf8.RuneCountInString(by) - 2
+	reason := clean(t.Plan.Reason, max(room, 0))
+	if reason == "" {
+		reason = t.Plan.Tool
+	}
+	return t.Tag + " " + reason + by
+}
+
+// refusal makes any error one for the caller: a kind, a text without secrets, and the cause for the log.
+func refusal(err error) error {
+	var ours *approvals.Error
+	var remote *mdecore.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &ours):
+		return ours
+	case errors.Is(err, context.Canceled):
+		return approvals.Refuse(approvals.KindNoAnswer, err, "the call was cancelled before it was answered; nothing was sent to Defender")
+	case errors.As(err, &remote):
+		return approvals.Refuse(kindOfRemote(remote), err, "Defender could not be asked, so nothing was done: %s", clean(remote.Error(), 600))
+	case errors.Is(err, context.DeadlineExceeded):
+		return approvals.Refuse(approvals.KindNoAnswer, err, "the call took too long and was given up; nothing was sent to Defender")
+	}
+	return approvals.Refuse(approvals.KindNoAnswer, err, "the call failed inside this program, so nothing was done; its log has the cause")
+}
+
+func kindOfRemote(e *mdecore.Error) approvals.Kind {
+	switch {
+	case permanent(e):
+		return approvals.KindInvalid
+	case mdecore.IsNotFound(e):
+		return approvals.KindNotFound
+	}
+	return approvals.KindNoAnswer
+}

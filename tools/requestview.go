@@ -1,0 +1,245 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// requestView is a request as callers see it: the output of every acting tool and of get_request.
+type requestView struct {
+	RequestID   string       `json:"request_id,omitempty" jsonschema:"8 letters and digits; absent for a dry run"`
+	Status      string       `json:"status" jsonschema:"planned, pending_approval, pending_confirmation, approved, running, succeeded, partial, failed, unknown, denied, expired or cancelled"`
+	Tool        string       `json:"tool" jsonschema:"the tool that was called"`
+	Risk        string       `json:"risk" jsonschema:"what the tool could do if it ran wrongly"`
+	Preview     string       `json:"preview" jsonschema:"untrusted text: the plan in one sentence, with device names"`
+	Reason      string       `json:"reason,omitempty" jsonschema:"untrusted text: the requester's words"`
+	Requester   string       `json:"requester" jsonschema:"who asked"`
+	Policy      string       `json:"policy" jsonschema:"what policy answered, in words"`
+	Approvers   []quorumView `json:"approvers,omitempty" jsonschema:"who can approve; the requester never can"`
+	Votes       []voteView   `json:"votes,omitempty" jsonschema:"verdicts so far"`
+	Targets     []targetView `json:"targets" jsonschema:"what is acted on"`
+	Warnings    []string     `json:"warnings,omitempty" jsonschema:"what an approver should know first"`
+	Steps       []stepView   `json:"steps" jsonschema:"one write each, in order"`
+	Message     string       `json:"message,omitempty" jsonschema:"why the status is what it is"`
+	CreatedAt   time.Time    `json:"created_at,omitzero" jsonschema:"when the request was made"`
+	ExpiresAt   time.Time    `json:"expires_at,omitzero" jsonschema:"when the voting ends"`
+	StartBefore time.Time    `json:"start_before,omitzero" jsonschema:"the last moment at which an approved request may start"`
+	FinishedAt  time.Time    `json:"finished_at,omitzero" jsonschema:"when the status became final"`
+	Digest      string       `json:"digest,omitempty" jsonschema:"start of the SHA-256 that approvals are for; the card shows it too"`
+	Undo        *inverse     `json:"undo,omitempty" jsonschema:"the call that would undo it, as a new request"`
+	Next        string       `json:"next" jsonschema:"what to do next"`
+}
+
+type quorumView struct {
+	Count int    `json:"count" jsonschema:"distinct people"`
+	Group string `json:"group" jsonschema:"group they belong to"`
+}
+
+type voteView struct {
+	Voter   string    `json:"voter" jsonschema:"who voted"`
+	Verdict string    `json:"verdict" jsonschema:"approve, confirm or deny"`
+	Reason  string    `json:"reason,omitempty" jsonschema:"untrusted text: the voter's words"`
+	At      time.Time `json:"at" jsonschema:"when"`
+}
+
+type targetView struct {
+	ID         string    `json:"id" jsonschema:"remote id"`
+	Kind       string    `json:"kind" jsonschema:"device or machine action"`
+	Name       string    `json:"name" jsonschema:"untrusted text: name"`
+	OS         string    `json:"os,omitempty" jsonschema:"osPlatform"`
+	Health     string    `json:"health,omitempty" jsonschema:"healthStatus"`
+	Risk       string    `json:"risk,omitempty" jsonschema:"riskScore"`
+	Value      string    `json:"value,omitempty" jsonschema:"deviceValue"`
+	Onboarding string    `json:"onboarding,omitempty" jsonschema:"onboardingStatus"`
+	Tags       []string  `json:"tags,omitempty" jsonschema:"untrusted text: tags"`
+	LastSeen   time.Time `json:"last_seen,omitzero" jsonschema:"last full report"`
+}
+
+type stepView struct {
+	Index        int    `json:"index" jsonschema:"place in the plan, from 0"`
+	Summary      string `json:"summary" jsonschema:"the write in one line"`
+	Target       string `json:"target" jsonschema:"id of the target"`
+	Status       string `json:"status" jsonschema:"waiting, sending, accepted, succeeded, failed, timed_out, cancelled, skipped or unknown"`
+	ActionID     string `json:"action_id,omitempty" jsonschema:"the machine action in Defender"`
+	RemoteStatus string `json:"remote_status,omitempty" jsonschema:"Defender's word for it"`
+	Message      string `json:"message,omitempty" jsonschema:"what happened"`
+}
+
+// inverse is the call that would undo a request.
+type inverse struct {
+	Tool    string   `json:"tool" jsonschema:"tool to call"`
+	Devices []string `json:"devices" jsonschema:"its devices argument"`
+}
+
+// viewOf draws a request that the gate keeps.
+func (h *house) viewOf(r approvals.Request) requestView {
+	v := viewOfPlan(r.Plan, r.Requester)
+	v.RequestID, v.Status, v.Message = r.ID, statusOf(r), clean(r.Message, 500)
+	v.Policy = inWords(r.Outcome, r.Quorum, r.Rule, "")
+	v.CreatedAt, v.ExpiresAt, v.StartBefore, v.FinishedAt = r.CreatedAt, r.ExpiresAt, r.StartBefore(), r.FinishedAt
+	v.Digest = approvals.ShortDigest(r.Digest)
+	for _, q := range r.Quorum {
+		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
+	}
+	for _, w := range r.Votes {
+		v.Votes = append(v.Votes, voteView{Voter: w.Voter.ID, Verdict: string(w.Verdict), Reason: clean(w.Reason, 300), At: w.At})
+	}
+	for _, s := range r.Steps {
+		if s.Index < 0 || s.Index >= len(v.Steps) {
+			continue // the audit finds such a row; a view must not fall over it
+		}
+		at := &v.Steps[s.Index]
+		at.Status, at.ActionID = string(s.State), s.ActionID
+		at.RemoteStatus, at.Message = clean(s.RemoteStatus, 60), clean(s.Message, 300)
+	}
+	if r.State == approvals.Succeeded || r.State == approvals.Partial {
+		v.Undo = h.undo(r.Plan)
+	}
+	v.Next = nextFor(r)
+	return v
+}
+
+// viewOfPlan draws a plan that nobody has submitted.
+func viewOfPlan(p approvals.Plan, by approvals.Requester) requestView {
+	v := requestView{
+		Status: "planned", Tool: p.Tool, Risk: string(p.Risk), Preview: clean(p.Preview, 500), Reason: clean(p.Reason, 500),
+		Requester: by.ID, Targets: []targetView{}, Steps: []stepView{}, Warnings: p.Warnings,
+	}
+	for _, t := range p.Targets {
+		v.Targets = append(v.Targets, viewOfTarget(t))
+	}
+	for i, s := range p.Steps {
+		v.Steps = append(v.Steps, stepView{Index: i, Summary: clean(s.Summary, 200), Target: s.Target, Status: string(approvals.StepWaiting)})
+	}
+	return v
+}
+
+func viewOfTarget(t approvals.Target) targetView {
+	return targetView{
+		ID: t.ID, Kind: t.Kind, Name: clean(t.Name, 120), OS: clean(t.OS, 60), Health: clean(t.Health, 60), Risk: clean(t.Risk, 60),
+		Value: clean(t.Value, 60), Onboarding: clean(t.Onboarding, 60), Tags: cleanAll(t.Tags), LastSeen: t.LastSeen,
+	}
+}
+
+// statusOf is the state in words that say who is waited for.
+func statusOf(r approvals.Request) string {
+	if r.State == approvals.Pending {
+		if r.Outcome == approvals.Confirm {
+			return "pending_confirmation"
+		}
+		return "pending_approval"
+	}
+	return string(r.State)
+}
+
+// inWords is policy's answer for people.
+func inWords(o approvals.Outcome, quorum []approvals.Quorum, rule, why string) string {
+	by := ""
+	if rule != "" {
+		by = " (rule " + quoted(rule, 60) + ")"
+	}
+	switch o {
+	case approvals.Allow:
+		return "allowed" + by
+	case approvals.Confirm:
+		return "the requester must confirm in Slack" + by
+	case approvals.Approve:
+		return whoApproves(quorum) + by
+	case approvals.Deny:
+		return strings.TrimSuffix("denied"+by+": "+clean(why, 300), ": ")
+	}
+	return "denied: policy gave an answer that is not known"
+}
+
+func whoApproves(quorum []approvals.Quorum) string {
+	parts := make([]string, len(quorum))
+	for i, q := range quorum {
+		parts[i] = fmt.Sprintf("%d of group %s", q.Count, quoted(q.From.Name, 60))
+	}
+	return "needs approval by " + strings.Join(parts, " and ") + ", never the requester"
+}
+
+// nextFor tells a caller, who may be a model, what to do with the request now.
+func nextFor(r approvals.Request) string {
+	switch r.State {
+	case approvals.Pending:
+		who := "people of the group press Approve in Slack"
+		if r.Outcome == approvals.Confirm {
+			who = "the requester confirms in Slack"
+		}
+		return fmt.Sprintf("Nothing was done yet: %s, until %s. Don't call %s again for this. Call get_request with id %s and wait_seconds 50 to wait.",
+			who, r.ExpiresAt.UTC().Format(time.RFC3339), r.Plan.Tool, r.ID)
+	case approvals.Approved, approvals.Running:
+		return fmt.Sprintf("It is under way. Call get_request with id %s and wait_seconds 50 to wait for its end.", r.ID)
+	case approvals.Unknown:
+		return "A step may or may not have reached Defender. A person must look at the device's action history there; it is never sent again by a machine."
+	case approvals.Denied:
+		return "An approver said no. Don't ask for the same again; tell the person you work for."
+	case approvals.Expired:
+		return "Nobody decided, or nothing started, in time, and nothing more will be done. Ask again only if it is still needed."
+	case approvals.Partial, approvals.Failed:
+		return "Read the message of each step that did not succeed."
+	case approvals.Succeeded, approvals.Cancelled:
+		return "Nothing: this is final."
+	}
+	return "The state is not known to this version; a person must look."
+}
+
+// text is the view in a few lines, for clients that show no structure.
+func (v requestView) text() string {
+	var b strings.Builder
+	switch v.RequestID {
+	case "":
+		fmt.Fprintf(&b, "Dry run, nothing was submitted. %s. Policy: %s.", v.Preview, v.Policy)
+	default:
+		fmt.Fprintf(&b, "Request %s is %s: %s. Policy: %s.", v.RequestID, v.Status, v.Preview, v.Policy)
+	}
+	if v.Message != "" {
+		b.WriteString("\n" + v.Message)
+	}
+	for _, w := range v.Warnings {
+		b.WriteString("\nWarning: " + w)
+	}
+	for i, s := range v.Steps {
+		if v.RequestID == "" || i >= 20 {
+			break
+		}
+		fmt.Fprintf(&b, "\n%d. %s: %s", s.Index+1, s.Summary, strings.TrimSpace(s.Status+" "+s.Message))
+	}
+	b.WriteString("\n" + v.Next)
+	return b.String()
+}
+
+// undo is the inverse call of a plan; nil when its tool has none.
+func (h *house) undo(p approvals.Plan) *inverse {
+	name, ok := h.inverses[p.Tool]
+	if !ok {
+		return nil
+	}
+	ids := make([]string, len(p.Targets))
+	for i, t := range p.Targets {
+		ids[i] = t.ID
+	}
+	return &inverse{Tool: name, Devices: ids}
+}
+
+func cleanAll(texts []string) []string {
+	out := make([]string, 0, len(texts))
+	for _, t := range texts {
+		out = append(out, clean(t, 80))
+	}
+	return out
+}
+
+// canonical is v as JSON whose bytes depend on v alone: struct fields in order, map keys sorted.
+func canonical(v any) (json.RawMessage, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("can't be written as JSON: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,180 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+type isolateIn struct {
+	Devices       []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams" enum:"Full,Selective" default:"Full"`
+	asking
+}
+
+// isolateStep is what a frozen isolation step holds.
+type isolateStep struct {
+	IsolationType mdecore.IsolationType `json:"isolation_type"`
+}
+
+func isolateDevices() declaration {
+	return spec[isolateIn, requestView]{
+		name: "isolate_devices", title: "Isolate devices", toolset: Response, risk: approvals.RiskContain,
+		summary: "Ask to cut devices off the network. Makes a request that other people approve in Slack; nothing happens before. " +
+			"Undo with release_devices.",
+		positional: []string{"devices"}, untrusted: true,
+		hints: Annotations{Destructive: true, OpenWorld: true},
+		plan:  planIsolate, undo: "release_devices",
+		performs: performs{apply: applyIsolate, find: findDeviceAction(mdecore.ActionIsolate), follow: followDeviceAction},
+	}
+}
+
+func planIsolate(ctx context.Context, s *session, in isolateIn) (approvals.Plan, error) {
+	kind := mdecore.IsolationType(in.IsolationType)
+	args, err := canonical(isolateStep{IsolationType: kind})
+	if err != nil {
+		return approvals.Plan{}, err
+	}
+	return s.planDevices(ctx, in.Devices, deviceWork{
+		action: "isolate", preview: "Isolate %s (" + in.IsolationType + ")", summary: "isolate %s (" + in.IsolationType + ")", args: args,
+		check: func(f *finding, m *mdecore.Machine, actions []*mdecore.MachineAction) { f.isolate(m, actions, kind) },
+	})
+}
+
+func applyIsolate(ctx context.Context, writer *mdecore.Client, t worker.Task) (worker.Receipt, error) {
+	var step isolateStep
+	if err := json.Unmarshal(t.Step.Args, &step); err != nil {
+		return worker.Receipt{}, damaged(t, err)
+	}
+	a, err := writer.IsolateMachine(ctx, t.Step.Target, mdecore.IsolateRequest{Comment: comment(t), IsolationType: step.IsolationType})
+	return receipt(a, err)
+}
+
+type releaseIn struct {
+	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	asking
+}
+
+func releaseDevices() declaration {
+	return spec[releaseIn, requestView]{
+		name: "release_devices", title: "Release devices from isolation", toolset: Response, risk: approvals.RiskExpose,
+		summary: "Ask to give isolated devices the network back. Makes a request that other people approve in Slack; nothing happens before. " +
+			"Undo with isolate_devices.",
+		positional: []string{"devices"}, untrusted: true,
+		hints: Annotations{Destructive: true, OpenWorld: true},
+		plan:  planRelease, undo: "isolate_devices",
+		performs: performs{apply: applyRelease, find: findDeviceAction(mdecore.ActionUnisolate), follow: followDeviceAction},
+	}
+}
+
+func planRelease(ctx context.Context, s *session, in releaseIn) (approvals.Plan, error) {
+	return s.planDevices(ctx, in.Devices, deviceWork{
+		action: "release", preview: "Release %s from isolation", summary: "release %s",
+		check: func(f *finding, m *mdecore.Machine, actions []*mdecore.MachineAction) { f.release(m, actions) },
+	})
+}
+
+func applyRelease(ctx context.Context, writer *mdecore.Client, t worker.Task) (worker.Receipt, error) {
+	return receipt(writer.UnisolateMachine(ctx, t.Step.Target, mdecore.UnisolateRequest{Comment: comment(t)}))
+}
+
+// deviceWork is one kind of write to each of several devices.
+type deviceWork struct {
+	// action is the tool's word; preview and summary are sentences with a place for the devices.
+	action, preview, summary string
+	args                     json.RawMessage
+	check                    func(*finding, *mdecore.Machine, []*mdecore.MachineAction)
+}
+
+// planDevices resolves and checks the devices and freezes one step for each.
+func (s *session) planDevices(ctx context.Context, refs []string, w deviceWork) (approvals.Plan, error) {
+	devices, err := s.resolve(ctx, refs)
+	if err != nil {
+		return approvals.Plan{}, err
+	}
+	actions, err := s.actionsOf(ctx, devices)
+	if err != nil {
+		return approvals.Plan{}, err
+	}
+	warnings, err := preflight(devices, func(f *finding, m *mdecore.Machine) { w.check(f, m, actions[strings.ToLower(m.ID)]) })
+	if err != nil {
+		return approvals.Plan{}, err
+	}
+	plan := approvals.Plan{Warnings: warnings, Preview: fmt.Sprintf(w.preview, naming(devices))}
+	for _, m := range devices {
+		plan.Targets = append(plan.Targets, targetOf(m))
+		plan.Steps = append(plan.Steps, approvals.Step{
+			Action: w.action, Target: m.ID, Args: w.args, Summary: fmt.Sprintf(w.summary, label(m)),
+		})
+	}
+	return plan, nil
+}
+
+// naming is the devices in a sentence; ids are in the structure and on the card.
+func naming(devices []*mdecore.Machine) string {
+	var names []string
+	for i, m := range devices {
+		if i == 3 && len(devices) > 4 {
+			return fmt.Sprintf("%d devices: %s and %d more", len(devices), strings.Join(names, ", "), len(devices)-i)
+		}
+		names = append(names, label(m))
+	}
+	if len(names) == 1 {
+		return names[0]
+	}
+	return fmt.Sprintf("%d devices: %s", len(names), strings.Join(names, ", "))
+}
+
+// findDeviceAction looks for a step's write among the device's actions of that type, by our tag at the start of the comment.
+func findDeviceAction(kind mdecore.ActionType) func(context.Context, *mdecore.Client, worker.Task, time.Time) (worker.Receipt, bool, error) {
+	return func(ctx context.Context, reader *mdecore.Client, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
+		var f filter
+		f.eq("machineId", t.Step.Target)
+		f.eq("type", string(kind))
+		f.since("creationDateTimeUtc", since)
+		actions, err := listActions(ctx, reader, f.String())
+		if err != nil {
+			return worker.Receipt{}, false, err
+		}
+		for _, a := range actions {
+			// The filter is checked here again: an action of another device must never be adopted.
+			if strings.HasPrefix(a.RequestorComment, t.Tag) && strings.EqualFold(a.MachineID, t.Step.Target) && a.Type == kind && a.ID != "" {
+				return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, true, nil
+			}
+		}
+		return worker.Receipt{}, false, nil
+	}
+}
+
+// followDeviceAction asks how far an isolation or release has come.
+func followDeviceAction(ctx context.Context, reader *mdecore.Client, _ worker.Task, actionID string) (worker.Progress, error) {
+	a, err := reader.GetMachineAction(ctx, actionID)
+	if err != nil {
+		return worker.Progress{}, err
+	}
+	p := worker.Progress{RemoteStatus: string(a.Status), State: approvals.StepAccepted}
+	switch {
+	case a.Status == mdecore.ActionSucceeded:
+		p.State = approvals.StepSucceeded
+	case a.Status == mdecore.ActionFailed:
+		p.State, p.Message = approvals.StepFailed, "Defender reports that the action failed on the device"
+	case a.Status == mdecore.ActionTimeOut:
+		p.State, p.Message = approvals.StepTimedOut, "the device did not take the action in time; it may be offline"
+	case a.Status.Terminal():
+		p.State, p.Message = approvals.StepCancelled, strings.TrimSpace("cancelled in Defender "+by(a.CancellationRequestor))
+	}
+	return p, nil
+}
+
+func by(who string) string {
+	if who == "" {
+		return ""
+	}
+	return "by " + clean(who, 120)
+}

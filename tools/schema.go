@@ -1,0 +1,155 @@
+package tools
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// An input's fields carry the tags json (name; omitempty makes it optional), jsonschema (description), enum
+// ("A,B"), default, range ("1,100": of an integer or of a string's length) and form. An output's fields carry json,
+// jsonschema and enum.
+
+// inputOf derives the arguments and the input schema of a declaration's In.
+func inputOf(in reflect.Type, positional []string) ([]Arg, json.RawMessage, error) {
+	schema, err := jsonschema.ForType(in, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("input schema: %w", err)
+	}
+	plain(schema)
+	var args []Arg
+	var faults []error
+	for _, f := range reflect.VisibleFields(in) {
+		if f.Anonymous {
+			continue
+		}
+		a, err := argOf(f)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		a.Required = slices.Contains(schema.Required, a.Name)
+		a.Positional = slices.Contains(positional, a.Name)
+		constrain(schema.Properties[a.Name], a)
+		args = append(args, a)
+	}
+	for _, p := range positional {
+		if !slices.ContainsFunc(args, func(a Arg) bool { return a.Name == p }) {
+			faults = append(faults, fmt.Errorf("positional argument %q is not among the arguments", p))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, nil, errors.Join(faults...)
+	}
+	raw, err := json.Marshal(schema)
+	return args, raw, err
+}
+
+// argOf reads one field's tags.
+func argOf(f reflect.StructField) (Arg, error) {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	a := Arg{Name: name, Description: f.Tag.Get("jsonschema"), Default: f.Tag.Get("default"), form: form(f.Tag.Get("form"))}
+	if name == "" || a.Description == "" {
+		return Arg{}, fmt.Errorf("argument %s needs a json name and a jsonschema description", f.Name)
+	}
+	if !known(a.form) {
+		return Arg{}, fmt.Errorf("argument %s: unknown form %q", name, a.form)
+	}
+	switch {
+	case f.Type.Kind() == reflect.String:
+		a.Type = TypeString
+	case f.Type.Kind() == reflect.Int:
+		a.Type = TypeInteger
+	case f.Type.Kind() == reflect.Bool:
+		a.Type = TypeBoolean
+	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.String:
+		a.Type = TypeStrings
+	default:
+		return Arg{}, fmt.Errorf("argument %s: arguments are strings, lists of strings, whole numbers or booleans, not %s", name, f.Type)
+	}
+	if e := f.Tag.Get("enum"); e != "" {
+		a.Enum = strings.Split(e, ",")
+	}
+	return a, bounds(&a, f.Tag.Get("range"))
+}
+
+func bounds(a *Arg, tag string) error {
+	if tag == "" {
+		if a.Type == TypeInteger {
+			return fmt.Errorf("argument %s: a whole number needs a range", a.Name)
+		}
+		return nil
+	}
+	low, high, _ := strings.Cut(tag, ",")
+	var err1, err2 error
+	a.Min, err1 = strconv.Atoi(low)
+	a.Max, err2 = strconv.Atoi(high)
+	if err := errors.Join(err1, err2); err != nil || a.Max < a.Min {
+		return fmt.Errorf("argument %s: range %q is not \"low,high\"", a.Name, tag)
+	}
+	return nil
+}
+
+// constrain writes what our own tags say into the schema, so that a model reads it before it calls.
+func constrain(s *jsonschema.Schema, a Arg) {
+	target := s
+	if a.Type == TypeStrings {
+		s.MinItems = jsonschema.Ptr(1)
+		target = s.Items
+	}
+	for _, e := range a.Enum {
+		target.Enum = append(target.Enum, e)
+	}
+	switch {
+	case a.Max == 0:
+	case a.Type == TypeInteger:
+		s.Minimum, s.Maximum = jsonschema.Ptr(float64(a.Min)), jsonschema.Ptr(float64(a.Max))
+	default:
+		target.MaxLength = jsonschema.Ptr(a.Max)
+	}
+	if a.Default != "" {
+		s.Default = defaultJSON(a)
+	}
+}
+
+// defaultJSON is an argument's default in its own type.
+func defaultJSON(a Arg) json.RawMessage {
+	if a.Type == TypeString {
+		b, _ := json.Marshal(a.Default) // a string always marshals
+		return b
+	}
+	return json.RawMessage(a.Default)
+}
+
+// outputOf derives the output schema of a declaration's Out.
+func outputOf(out reflect.Type) (json.RawMessage, error) {
+	schema, err := jsonschema.ForType(out, nil)
+	if err != nil {
+		return nil, fmt.Errorf("output schema: %w", err)
+	}
+	if schema.Type != "object" || len(schema.Properties) == 0 {
+		return nil, fmt.Errorf("output schema: %s has no properties", out)
+	}
+	plain(schema)
+	return json.Marshal(schema)
+}
+
+// plain takes null out of lists and pointers: we never send it, and some model providers refuse lists of types.
+func plain(s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
+	}
+	plain(s.Items)
+	for _, p := range s.Properties {
+		plain(p)
+	}
+}

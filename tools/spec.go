@@ -1,0 +1,171 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/mdecore"
+)
+
+// spec is the declaration of one tool. In is what it takes, Out what it gives; both are structs whose tags make the
+// schemas. A reading tool has read, an acting tool has plan and performs.
+type spec[In, Out any] struct {
+	name, title, summary string
+	toolset              Toolset
+	risk                 approvals.Risk
+	positional           []string
+	hints                Annotations
+	untrusted            bool
+	// read answers a call, with a short text beside the structure.
+	read func(context.Context, *session, In) (Out, string, error)
+	// plan resolves and checks everything now and freezes it; it writes nothing.
+	plan func(context.Context, *session, In) (approvals.Plan, error)
+	// performs sees one approved step through.
+	performs performs
+	// undo names the tool whose devices argument takes the same targets back; empty when there is none.
+	undo string
+}
+
+// performs is how one frozen step of an acting tool is sent, found again and followed.
+type performs struct {
+	apply  func(context.Context, *mdecore.Client, worker.Task) (worker.Receipt, error)
+	find   func(ctx context.Context, reader *mdecore.Client, t worker.Task, since time.Time) (worker.Receipt, bool, error)
+	follow func(ctx context.Context, reader *mdecore.Client, t worker.Task, actionID string) (worker.Progress, error)
+}
+
+func (p performs) complete() bool { return p.apply != nil && p.find != nil && p.follow != nil }
+
+func (p performs) empty() bool { return p.apply == nil && p.find == nil && p.follow == nil }
+
+// declaration is a spec of any types, as the catalogue lists it.
+type declaration interface {
+	compile() (*compiled, error)
+}
+
+// compiled is a checked declaration whose types are gone.
+type compiled struct {
+	tool     Tool
+	read     func(context.Context, *session, json.RawMessage) (any, string, error)
+	plan     func(context.Context, *session, json.RawMessage) (approvals.Plan, bool, error)
+	performs performs
+	undo     string
+}
+
+// asking is what the input of every acting tool embeds.
+type asking struct {
+	Reason string `json:"reason,omitempty" jsonschema:"Why, in one sentence; approvers read it" range:"0,400"`
+	DryRun bool   `json:"dry_run,omitempty" jsonschema:"Only plan and check; submit nothing"`
+}
+
+func (a asking) asked() asking { return a }
+
+var toolName = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+
+// compile refuses a declaration that lacks a part, so that nobody can forget one.
+func (s spec[In, Out]) compile() (*compiled, error) {
+	args, input, err := inputOf(reflect.TypeFor[In](), s.positional)
+	if err != nil {
+		return nil, fmt.Errorf("tool %q: %w", s.name, err)
+	}
+	output, err := outputOf(reflect.TypeFor[Out]())
+	if err != nil {
+		return nil, fmt.Errorf("tool %q: %w", s.name, err)
+	}
+	if err := s.whole(); err != nil {
+		return nil, fmt.Errorf("tool %q: %w", s.name, err)
+	}
+	c := &compiled{
+		tool: Tool{
+			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
+			InputSchema: input, OutputSchema: output, Annotations: s.hints, Untrusted: s.untrusted,
+		},
+		performs: s.performs, undo: s.undo,
+	}
+	if s.read != nil {
+		c.read = s.runRead
+	} else {
+		c.plan = s.runPlan
+	}
+	return c, nil
+}
+
+// whole says which part of the declaration is missing or contradicts another.
+func (s spec[In, Out]) whole() error {
+	var zero In
+	_, asks := any(zero).(interface{ asked() asking })
+	var faults []error
+	fault := func(wrong bool, text string) {
+		if wrong {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	fault(!toolName.MatchString(s.name), "its name must be lower-case words joined by '_'")
+	fault(s.title == "" || s.summary == "" || s.toolset == "", "title, summary and toolset must be stated")
+	fault(!s.risk.Valid(), fmt.Sprintf("risk %q is not one of %v", s.risk, approvals.Risks()))
+	if s.risk == approvals.RiskRead {
+		fault(s.read == nil, "a reading tool needs read")
+		fault(s.plan != nil || !s.performs.empty() || s.undo != "", "a reading tool must not act")
+		fault(s.hints.Destructive, "a reading tool is not destructive")
+	} else {
+		fault(s.read != nil, "an acting tool must not act at the call: it needs plan, not read")
+		fault(s.plan == nil || !s.performs.complete(), "an acting tool needs plan, apply, find and follow")
+		fault(s.hints.ReadOnly, "an acting tool is not read-only")
+		fault(!asks, "an acting tool's input must embed asking (reason, dry_run)")
+		fault(reflect.TypeFor[Out]() != reflect.TypeFor[requestView](), "an acting tool's output is a request")
+	}
+	return errors.Join(faults...)
+}
+
+func (s spec[In, Out]) runRead(ctx context.Context, on *session, raw json.RawMessage) (any, string, error) {
+	in, err := decode[In](raw)
+	if err != nil {
+		return nil, "", err
+	}
+	out, text, err := s.read(ctx, on, in)
+	if err != nil {
+		return nil, "", err
+	}
+	return out, text, nil
+}
+
+// runPlan makes the plan and fills in what every plan holds. The second answer says that it is only a dry run.
+func (s spec[In, Out]) runPlan(ctx context.Context, on *session, raw json.RawMessage) (approvals.Plan, bool, error) {
+	in, err := decode[In](raw)
+	if err != nil {
+		return approvals.Plan{}, false, err
+	}
+	asks, ok := any(in).(interface{ asked() asking })
+	if !ok {
+		return approvals.Plan{}, false, fmt.Errorf("tool %q: its input does not embed asking", s.name)
+	}
+	args, err := canonical(in)
+	if err != nil {
+		return approvals.Plan{}, false, err
+	}
+	plan, err := s.plan(ctx, on, in)
+	if err != nil {
+		return approvals.Plan{}, false, err
+	}
+	plan.Tenant, plan.Tool, plan.Risk = on.tenant, s.name, s.risk
+	plan.Args, plan.Reason = args, asks.asked().Reason
+	return plan, asks.asked().DryRun, nil
+}
+
+// decode reads checked arguments. It can only fail when the checks and the type disagree, which must lead to no action.
+func decode[In any](raw json.RawMessage) (In, error) {
+	var in In
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return in, approvals.Refuse(approvals.KindInvalid, err, "the arguments could not be read")
+	}
+	return in, nil
+}

@@ -1,0 +1,100 @@
+package tools
+
+import (
+	"encoding/json"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// Toolset groups tools of one family, so that a face can offer some and not others.
+type Toolset string
+
+// The toolsets.
+const (
+	Devices  Toolset = "devices"
+	Alerts   Toolset = "alerts"
+	Response Toolset = "response"
+	Requests Toolset = "requests"
+	Session  Toolset = "session"
+)
+
+// Annotations are hints for MCP clients. They describe a tool and enforce nothing: the gate does.
+type Annotations struct {
+	// ReadOnly says that the tool changes nothing, neither in the tenant nor in our store.
+	ReadOnly bool
+	// Destructive says that what the tool changes hurts when it is wrong.
+	Destructive bool
+	// Idempotent says that calling it again with the same arguments changes nothing further.
+	Idempotent bool
+	// OpenWorld says that its output holds text from outside: device names, alert titles, comments.
+	OpenWorld bool
+}
+
+// Tool is what faces may know about a tool: everything but its functions.
+type Tool struct {
+	// Name is the catalogue name, such as "isolate_devices".
+	Name string
+	// Title is the name for people, and Summary says in a few sentences what it does and when to use it.
+	Title, Summary string
+	Toolset        Toolset
+	Risk           approvals.Risk
+	// Args are the arguments in the order of the declaration.
+	Args []Arg
+	// InputSchema and OutputSchema are JSON Schema 2020-12 objects; neither is ever empty.
+	InputSchema, OutputSchema json.RawMessage
+	Annotations               Annotations
+	// Untrusted says that the output holds text that attackers can write.
+	Untrusted bool
+}
+
+// Acts reports whether the tool changes the tenant, so that a call makes a request at the gate.
+func (t Tool) Acts() bool { return t.Risk != approvals.RiskRead }
+
+// Positional lists the names of the arguments that a command line may give without their flag, in order.
+func (t Tool) Positional() []string {
+	var names []string
+	for _, a := range t.Args {
+		if a.Positional {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// Arg returns the argument of that name, and false when the tool has none.
+func (t Tool) Arg(name string) (Arg, bool) {
+	for _, a := range t.Args {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Arg{}, false
+}
+
+// ArgType is the type of an argument.
+type ArgType string
+
+// The types of arguments. A tool's arguments are flat on purpose: a person can type them.
+const (
+	TypeString  ArgType = "string"
+	TypeStrings ArgType = "array" // one or many strings; a single string is taken as a list of one
+	TypeInteger ArgType = "integer"
+	TypeBoolean ArgType = "boolean"
+)
+
+// Arg is one argument of a tool.
+type Arg struct {
+	Name        string
+	Type        ArgType
+	Description string
+	Required    bool
+	Positional  bool
+	// Enum lists the values that are taken; empty when any is.
+	Enum []string
+	// Default is the value that a missing argument stands for, as text; empty when there is none.
+	Default string
+	// Min and Max bound an integer, or the length of a string in characters; both zero when there is no bound.
+	Min, Max int
+
+	form form
+}

@@ -1,0 +1,134 @@
+// Package toolstest builds what tools need around them, for tests: a simulated tenant over HTTPS, clients of it, a gate on
+// a SQLite file with the default policy, and a clock that only moves when it is told to.
+package toolstest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
+	"github.com/mde-ops/mde-ops/approvals/policy"
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/mdecore"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// Options vary a House. The zero value is a usual one.
+type Options struct {
+	// Policy is the default policy with a group "on-call" unless set.
+	Policy approvals.Policy
+	// AppID and AppSecret are the reader's identity; the simulator's reader unless set.
+	AppID, AppSecret string
+	// NewID makes request ids; random ones unless set.
+	NewID func() string
+}
+
+// House is a tenant, clients of it and a gate.
+type House struct {
+	Tenant         *mdesim.Tenant
+	Server         *mdesim.Server
+	Reader, Writer *mdecore.Client
+	DB             *store.DB
+	Gate           *gate.Gate
+	Policy         approvals.Policy
+	Clock          *Clock
+}
+
+// Clock is a time that stands still until it is moved. It begins at the real time, because tokens have to be valid.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now is the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Add moves the clock.
+func (c *Clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Open builds a house; the test's end takes it down.
+func Open(t testing.TB, o Options) *House {
+	t.Helper()
+	h := &House{Clock: &Clock{now: time.Now().UTC()}}
+	h.Tenant = &mdesim.Tenant{Clock: h.Clock.Now, ActionPending: time.Second, ActionRunning: 2 * time.Second}
+	var err error
+	h.Server, err = h.Tenant.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = h.Server.Close() })
+	if o.AppID == "" {
+		o.AppID, o.AppSecret = mdesim.DefaultReaderID, mdesim.DefaultReaderSecret
+	}
+	h.Reader = h.Client(t, o.AppID, o.AppSecret)
+	h.Writer = h.Client(t, mdesim.DefaultAppID, mdesim.DefaultAppSecret)
+	h.Policy = o.Policy
+	if h.Policy == nil {
+		h.Policy, err = policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "on-call", People: []string{"bob@contoso.com"}}})
+		require.NoError(t, err)
+	}
+	h.DB, err = store.Open(t.Context(), store.Options{URL: migrated(t), Clock: h.Clock.Now})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = h.DB.Close() })
+	h.Gate, err = gate.New(gate.Options{Store: h.DB, Policy: h.Policy, Clock: h.Clock.Now, Poll: 5 * time.Millisecond, NewID: o.NewID})
+	require.NoError(t, err)
+	t.Cleanup(h.Gate.Close)
+	return h
+}
+
+// empty is a migrated database without rows. Migrating takes most of a test's time, so that it is done once per process.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "toolstest")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "empty.db")
+	db, err := store.Open(context.Background(), store.Options{URL: file})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil { // the last connection writes everything into the one file
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
+
+// migrated is a file of its own with an empty database.
+func migrated(t testing.TB) string {
+	t.Helper()
+	content, err := empty()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "gate.db")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
+// Client is a client of the tenant, as an application. It never waits for a budget, so that tests don't.
+func (h *House) Client(t testing.TB, appID, secret string) *mdecore.Client {
+	t.Helper()
+	c, err := mdecore.New(h.Server.AppCredential(appID, secret), mdecore.Options{
+		Cloud: mdecore.Custom(h.Server.URL, h.Server.URL, ""), HTTPClient: h.Server.Client(), TenantID: mdesim.DefaultTenantID, AppID: appID,
+		Limit: &mdecore.Limit{PerMinute: 1_000_000, PerHour: 10_000_000}, MaxRetries: -1,
+	})
+	require.NoError(t, err)
+	return c
+}
+
+// Alice is a responder who proved who she is.
+func Alice() approvals.Requester {
+	return approvals.Requester{Person: approvals.Person{ID: "alice@contoso.com", Name: "Alice"}, Verified: true, Via: approvals.ViaMCP}
+}

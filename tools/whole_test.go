@@ -1,0 +1,125 @@
+package tools
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/tools/toolstest"
+)
+
+// listed is a directory that knows the people a group lists.
+type listed struct{}
+
+func (listed) Eligible(_ context.Context, g approvals.Group, p approvals.Person) (bool, error) {
+	return slices.Contains(g.People, p.ID), nil
+}
+
+// office is a world with an approver's ballot box and a worker.
+type office struct {
+	*world
+	box    *ballot.Box
+	worker *worker.Worker
+}
+
+func staffed(t *testing.T) *office {
+	t.Helper()
+	o := &office{world: open(t, toolstest.Options{})}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	signer, err := approvals.NewSigner(key)
+	require.NoError(t, err)
+	verifier, err := approvals.NewVerifier(signer.Public())
+	require.NoError(t, err)
+	o.box, err = ballot.New(ballot.Options{
+		Store: o.DB, Policy: o.Policy, Signer: signer, Verifier: verifier, Directory: listed{}, Clock: o.Clock.Now,
+	})
+	require.NoError(t, err)
+	risks, err := Risks()
+	require.NoError(t, err)
+	o.worker, err = worker.New(worker.Options{
+		Store: o.DB, Policy: o.Policy, Verifier: verifier, Directory: listed{}, Performer: o.performer, Tools: risks, Clock: o.Clock.Now,
+	})
+	require.NoError(t, err)
+	return o
+}
+
+func (o *office) approve(r approvals.Request) {
+	o.t.Helper()
+	_, err := o.box.Cast(o.t.Context(), ballot.Ballot{
+		RequestID: r.ID, Digest: r.Digest, Voter: approvals.Person{ID: "bob@contoso.com"}, Verdict: approvals.VerdictApprove,
+	})
+	require.NoError(o.t, err)
+}
+
+// finish does the worker's job again and again, with time passing between, until the request is final.
+func (o *office) finish(id string) requestView {
+	o.t.Helper()
+	for range 100 {
+		_, err := o.worker.Handle(o.t.Context(), store.Job{Kind: store.Advance, RequestID: id})
+		require.NoError(o.t, err)
+		v := o.ok("get_request", fmt.Sprintf(`{"id":%q}`, id)).Output.(requestView)
+		if approvals.State(v.Status).Terminal() && v.Status != "pending_approval" {
+			return v
+		}
+		o.Clock.Add(10 * time.Second)
+	}
+	o.t.Fatal("the request does not end")
+	return requestView{}
+}
+
+func TestAFleetIsIsolatedAndReleasedOnceEach(t *testing.T) {
+	o := staffed(t)
+	_, r := o.ask("isolate_devices", `{"devices":["host01","host02","host03"],"reason":"beaconing"}`)
+	_, err := o.worker.Handle(t.Context(), store.Job{Kind: store.Advance, RequestID: r.ID})
+	require.NoError(t, err)
+	require.Zero(t, o.Tenant.Writes(), "nobody approved yet")
+	o.approve(r)
+	// The second answer is lost after Defender took the request in: found again by its tag, never sent again.
+	o.Tenant.Fail(mdesim.Fault{Path: "/api/machines/" + o.Tenant.Device("host02").ID + "/isolate", Kind: mdesim.FaultCutAfter})
+	v := o.finish(r.ID)
+
+	require.Equal(t, "succeeded", v.Status, v.Message)
+	require.Len(t, v.Votes, 1)
+	require.Equal(t, 3, o.Tenant.Writes())
+	require.Len(t, o.Tenant.Effects(), 3)
+	for i, e := range o.Tenant.Effects() {
+		require.Contains(t, e.Comment, approvals.Tag(r.ID, i))
+		require.True(t, o.Tenant.Isolated(e.MachineID))
+	}
+	require.NotNil(t, v.Undo)
+	require.Equal(t, "release_devices", v.Undo.Tool)
+
+	_, r = o.ask("release_devices", fmt.Sprintf(`{"devices":%s,"reason":"clean"}`, remarshal(v.Undo.Devices)))
+	o.approve(r)
+	v = o.finish(r.ID)
+	require.Equal(t, "succeeded", v.Status, v.Message)
+	require.Equal(t, 6, o.Tenant.Writes())
+	for _, e := range o.Tenant.Effects() {
+		require.False(t, o.Tenant.Isolated(e.MachineID))
+	}
+}
+
+func TestARequestThatDefenderRefusesSaysWhy(t *testing.T) {
+	o := staffed(t)
+	_, r := o.ask("isolate_devices", `{"devices":["host01"],"reason":"beaconing"}`)
+	o.approve(r)
+	// Between plan and claim the device was offboarded.
+	o.Tenant.UpdateDevice(o.Tenant.Device("host01").ID, func(m *mdesim.Machine) { m.OnboardingStatus = "CanBeOnboarded" })
+	v := o.finish(r.ID)
+	require.Equal(t, "failed", v.Status)
+	require.Contains(t, v.Steps[0].Message, "not onboarded")
+	require.Equal(t, 1, o.Tenant.Writes())
+	require.Empty(t, o.Tenant.Effects())
+}
