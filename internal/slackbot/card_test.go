@@ -1,0 +1,317 @@
+package slackbot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+)
+
+// wall is a simulated workspace that refuses what Slack would refuse.
+type wall struct {
+	*slacksim.Workspace
+	slack *client
+}
+
+func newWall(t *testing.T) wall {
+	t.Helper()
+	ws := &slacksim.Workspace{TriggerLife: time.Minute} // a busy machine may take long to draw
+	ws.Cast()
+	srv, err := ws.Start()
+	require.NoError(t, err)
+	t.Cleanup(srv.Close)
+	c, err := newClient(clientOptions{APIURL: srv.APIURL(), BotToken: ws.Tokens().Bot, HTTPClient: &http.Client{Timeout: callTimeout}})
+	require.NoError(t, err)
+	return wall{ws, c}
+}
+
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	require.TestingT
+	Helper()
+}
+
+// show posts m and returns it as Slack stored it.
+func (w wall) show(t tester, m message) slacksim.Message {
+	t.Helper()
+	at, err := w.slack.post(context.Background(), slacksim.Security, "", m)
+	require.NoError(t, err)
+	stored, ok := w.Message(at.Channel, at.TS)
+	require.True(t, ok)
+	return stored
+}
+
+func (w wall) open(t tester, v slack.ModalViewRequest) {
+	t.Helper()
+	alice, err := w.User(slacksim.Alice)
+	require.NoError(t, err)
+	p := w.CommandPayload(alice, slacksim.Channel{ID: slacksim.Security}, "/mde", "x")
+	_, err = w.slack.api.OpenViewContext(context.Background(), p["trigger_id"].(string), v)
+	require.NoError(t, err)
+}
+
+func sample() approvals.Request {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	target := approvals.Target{
+		ID: strings.Repeat("a1", 20), Kind: "device", Name: "host01.contoso.com", OS: "Windows11", Value: "High", Group: "HQ",
+		Health: "Active", Tags: []string{"tier-0"}, LastSeen: at,
+	}
+	alice := approvals.Person{ID: "alice@example.com", Name: "Alice", Aliases: []string{"slack:T1/UALICE"}}
+	return approvals.Request{
+		ID: "ABCD1234", Digest: strings.Repeat("0f", 32), State: approvals.Pending, Version: 1,
+		Plan: approvals.Plan{
+			Tenant: "5a1f6c1e", Tool: "isolate_devices", Risk: approvals.RiskContain, Args: json.RawMessage(`{"devices":["host01"]}`),
+			Reason: "beaconing", Targets: []approvals.Target{target}, Preview: "Isolate host01.contoso.com",
+			Steps: []approvals.Step{{Action: "isolate", Target: target.ID, Summary: "isolate host01.contoso.com", Args: json.RawMessage(`{"t":"Full"}`)}},
+		},
+		Requester: approvals.Requester{Person: alice, Verified: true, Via: approvals.ViaSlack},
+		Outcome:   approvals.Approve, Rule: "default-contain", Quorum: []approvals.Quorum{{Count: 2, From: approvals.Group{Name: "on-call", Slack: "S1"}}},
+		CreatedAt: at, ExpiresAt: at.Add(30 * time.Minute), Steps: []approvals.StepStatus{{State: approvals.StepWaiting}},
+	}
+}
+
+func labels(m slacksim.Message) []string {
+	var out []string
+	for _, b := range m.Buttons() {
+		out = append(out, b.Label)
+	}
+	return out
+}
+
+func text(m slacksim.Message) string {
+	return slacksim.RenderText(m, slacksim.RenderOptions{Width: 400})
+}
+
+func TestCardSaysWhatAnApproverMustKnow(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	r := sample()
+	r.Requester.Verified, r.Requester.Via, r.Requester.Agent = false, approvals.ViaMCP, "Claude <!here>"
+	r.Plan.Warnings = []string{"this device is tier-0"}
+	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove, At: r.CreatedAt}}
+	m := w.show(t, renderCard(r))
+	for _, want := range []string{
+		"Isolate host01.contoso.com", r.Plan.Targets[0].ID, `OS "Windows11"`, `tag "tier-0"`, `value "High"`, `group "HQ"`, `health "Active"`, "last seen 2026-03-01",
+		`"beaconing"`, "alice@example.com", `calls itself "Claude <!here>"`, "UNVERIFIED", "this device is tier-0", `Needs 2 of group "on-call"`, "1 so far",
+		"bob@example.com: approved", "Open until 2026-03-01 09:30 UTC", "default-contain", "ABCD1234", "0f0f0f0f0f0f",
+	} {
+		require.Contains(t, text(m), want)
+	}
+	require.Equal(t, []string{"Approve", "Deny", "Details"}, labels(m))
+	require.Equal(t, "primary", m.Buttons()[0].Style)
+	require.Equal(t, r.ID+"."+r.Digest, m.Buttons()[0].Value)
+	require.Contains(t, string(m.RawBlocks), `"confirm"`)
+	require.Empty(t, m.Fires())
+}
+
+func TestButtonsFollowStateAndOutcome(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	for _, c := range []struct {
+		state   approvals.State
+		outcome approvals.Outcome
+		want    []string
+	}{
+		{approvals.Pending, approvals.Approve, []string{"Approve", "Deny", "Details"}},
+		{approvals.Pending, approvals.Confirm, []string{"Confirm", "Details"}},
+		{approvals.Pending, approvals.Deny, []string{"Details"}},
+		{approvals.Pending, "perhaps", []string{"Details"}},
+	} {
+		r := sample()
+		r.State, r.Outcome = c.state, c.outcome
+		require.Equal(t, c.want, labels(w.show(t, renderCard(r))), "%s %s", c.state, c.outcome)
+	}
+	for _, state := range append(approvals.States(), "elsewhere") {
+		if state == approvals.Pending {
+			continue
+		}
+		for _, o := range []approvals.Outcome{approvals.Allow, approvals.Confirm, approvals.Approve} {
+			r := sample()
+			r.State, r.Outcome = state, o
+			m := w.show(t, renderCard(r))
+			require.Equal(t, []string{"Details"}, labels(m), "%s %s", state, o)
+			require.NotContains(t, text(m), "Open until")
+		}
+	}
+}
+
+func TestCutCardHasNoApprove(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	for name, grow := range map[string]func(*approvals.Request){
+		"long reason":  func(r *approvals.Request) { r.Plan.Reason = strings.Repeat("x", 3000) },
+		"long preview": func(r *approvals.Request) { r.Plan.Preview = strings.Repeat("<", 3000) },
+		"long tags":    func(r *approvals.Request) { r.Plan.Targets[0].Tags = []string{strings.Repeat("x", 5000)} },
+		"many devices": func(r *approvals.Request) {
+			for i := range 200 {
+				d := r.Plan.Targets[0]
+				d.ID = fmt.Sprintf("%040d", i)
+				r.Plan.Targets = append(r.Plan.Targets, d)
+			}
+		},
+		"long warnings": func(r *approvals.Request) { r.Plan.Warnings = []string{strings.Repeat("x", 4000)} },
+	} {
+		for _, o := range []approvals.Outcome{approvals.Approve, approvals.Confirm} {
+			r := sample()
+			r.Outcome = o
+			grow(&r)
+			m := w.show(t, renderCard(r))
+			require.NotContains(t, labels(m), "Approve", name)
+			require.NotContains(t, labels(m), "Confirm", name)
+			require.Contains(t, labels(m), "Details", name)
+			require.Contains(t, text(m), "does not hold everything", name)
+		}
+		r := sample()
+		grow(&r)
+		pages := detailPages(r)
+		for page := range pages {
+			v := detailsView(r, place{}, page)
+			w.open(t, v)
+			require.Equal(t, page == pages-1, v.Submit != nil, "%s: only the last page approves", name)
+		}
+	}
+	require.Equal(t, []string{"Deny", "Details"}, labels(w.show(t, renderPlainCard(sample()))))
+}
+
+func detailPages(r approvals.Request) int {
+	t, _, _ := parseTicket(detailsView(r, place{}, 0).PrivateMetadata)
+	return t.Pages
+}
+
+func TestHundredDevicesFitOrAreCutHonestly(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	r := sample()
+	base := r.Plan.Targets[0]
+	r.Plan.Targets, r.Plan.Steps = nil, nil
+	for i := range 40 {
+		d := base
+		d.ID, d.Name = fmt.Sprintf("%040d", i), fmt.Sprintf("host%02d.contoso.com", i)
+		r.Plan.Targets = append(r.Plan.Targets, d)
+		r.Plan.Steps = append(r.Plan.Steps, approvals.Step{Action: "isolate", Target: d.ID, Summary: "isolate " + d.Name})
+	}
+	m := w.show(t, renderCard(r))
+	require.Contains(t, labels(m), "Approve")
+	for _, d := range r.Plan.Targets {
+		require.Contains(t, text(m), d.ID)
+		require.Contains(t, text(m), d.Name)
+	}
+}
+
+func TestDetailsHoldEverything(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Plan.Reason = strings.Repeat("why & <how> ", 800)
+	all := strings.Join(chunks(details(r), maxSection), "")
+	require.Contains(t, all, escape(quote(r.Plan.Reason)))
+	for _, want := range []string{r.Digest, r.Plan.Targets[0].ID, `{"t":"Full"}`, `{"devices":["host01"]}`} {
+		require.Contains(t, all, want)
+	}
+}
+
+func TestFollowUpOfUnknownSaysWhereToLook(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	r := sample()
+	r.State = approvals.Unknown
+	r.Steps[0].State = approvals.StepUnknown
+	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "x", Aliases: []string{"slack:T1/U0BAD> <!channel"}}}}
+	m := w.show(t, renderFollowUp(r))
+	require.Contains(t, text(m), approvals.Tag(r.ID, 0))
+	require.Contains(t, text(m), "Action center")
+	fired := m.Fires()
+	require.Len(t, fired, 1, "the requester is called, and nobody else")
+	require.Equal(t, "UALICE", fired[0].Target)
+}
+
+// anyText draws text that breaks naive rendering.
+func anyText() *rapid.Generator[string] {
+	nasty := []string{
+		"<!channel>", "<@U0BOB>", "<https://evil.example|ok>", "https://evil.example", "&lt;!here&gt;", "`", "```", "*_~", "\n> quote", "\u202e", "\u200b", "\x00", "\xff",
+		"日本", "&", "<", ">", strings.Repeat("&", 400), strings.Repeat("\u0301", 9), `"`, "\u2028", strings.Repeat("long ", 200), "",
+	}
+	return rapid.Custom(func(t *rapid.T) string {
+		parts := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(nasty), rapid.StringN(0, 30, -1)), 0, 6).Draw(t, "parts")
+		return strings.Join(parts, "")
+	})
+}
+
+func anyRequest(t *rapid.T) approvals.Request {
+	s := anyText()
+	r := sample()
+	r.State = rapid.SampledFrom(approvals.States()).Draw(t, "state")
+	r.Outcome = rapid.SampledFrom([]approvals.Outcome{approvals.Allow, approvals.Confirm, approvals.Approve, approvals.Deny, "?"}).Draw(t, "outcome")
+	r.Plan.Reason, r.Plan.Preview, r.Message, r.Rule = s.Draw(t, "reason"), s.Draw(t, "preview"), s.Draw(t, "message"), s.Draw(t, "rule")
+	r.Requester.Name, r.Requester.Agent, r.Requester.ID = s.Draw(t, "name"), s.Draw(t, "agent"), s.Draw(t, "id")
+	r.Quorum[0].From.Name = s.Draw(t, "group")
+	r.Plan.Warnings = rapid.SliceOfN(s, 0, 4).Draw(t, "warnings")
+	r.Plan.Args, _ = json.Marshal(s.Draw(t, "args"))
+	many := rapid.SampledFrom([]int{1, 1, 1, 2, 3, 12}).Draw(t, "targets")
+	r.Plan.Targets, r.Plan.Steps, r.Steps = nil, nil, nil
+	for i := range many {
+		d := approvals.Target{ID: fmt.Sprintf("%040d", i), Kind: "device", Name: s.Draw(t, "device"), OS: s.Draw(t, "os"), Tags: []string{s.Draw(t, "tag")}}
+		r.Plan.Targets = append(r.Plan.Targets, d)
+		r.Plan.Steps = append(r.Plan.Steps, approvals.Step{Action: "isolate", Target: d.ID, Summary: s.Draw(t, "summary")})
+		r.Steps = append(r.Steps, approvals.StepStatus{
+			Index: i, State: rapid.SampledFrom(approvals.StepStates()).Draw(t, "step"), Message: s.Draw(t, "said"), ActionID: s.Draw(t, "action"),
+		})
+	}
+	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: s.Draw(t, "voter")}, Verdict: approvals.VerdictDeny, Reason: s.Draw(t, "no")}}
+	return r
+}
+
+func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	rapid.Check(t, func(t *rapid.T) {
+		r := anyRequest(t)
+		card := renderCard(r)
+		m := w.show(t, card)
+		require.Empty(t, m.Fires())
+		if slices.Contains(labels(m), "Approve") {
+			require.False(t, card.cut)
+			shown := text(m)
+			for _, d := range r.Plan.Targets {
+				require.Contains(t, shown, d.ID)
+			}
+		}
+		follow := w.show(t, renderFollowUp(r))
+		for _, e := range follow.Fires() {
+			require.Equal(t, approvals.Unknown, r.State)
+			require.Equal(t, "UALICE", e.Target)
+		}
+		require.Empty(t, w.show(t, renderPlainCard(r)).Fires())
+		require.Empty(t, w.show(t, textMessage(r.Plan.Reason)).Fires())
+		w.open(t, detailsView(r, place{Channel: "C1", TS: "1.2"}, rapid.IntRange(-1, 3).Draw(t, "page")))
+		w.open(t, denyView(ticket{Stamp: stamp{r.ID, r.Digest}.String()}, r.ID))
+	})
+}
+
+func TestStamps(t *testing.T) {
+	t.Parallel()
+	good := stamp{"ABCD1234", strings.Repeat("0f", 32)}
+	back, err := parseStamp(good.String())
+	require.NoError(t, err)
+	require.Equal(t, good, back)
+	for _, bad := range []string{"", ".", "ABCD1234", "ABCD1234.", "AB/CD." + good.digest, "ABCD1234." + strings.ToUpper(good.digest), good.String() + "0", good.String() + "\n", "x." + good.String()} {
+		_, err := parseStamp(bad)
+		require.Error(t, err, "%q", bad)
+	}
+	_, _, err = parseTicket("{")
+	require.Error(t, err)
+	tk, s, err := parseTicket(ticket{Stamp: good.String(), Card: place{"C1", "1.2"}, Page: 1, Pages: 2}.String())
+	require.NoError(t, err)
+	require.Equal(t, good, s)
+	require.Equal(t, place{"C1", "1.2"}, tk.Card)
+}

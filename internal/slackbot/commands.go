@@ -1,0 +1,161 @@
+package slackbot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+// onCommand answers a slash command: in the acknowledgement when the answer is ready in time, otherwise afterwards.
+func (b *Bot) onCommand(ctx context.Context, e envelope) {
+	cmd, ok := e.data.(slack.SlashCommand)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	answer := make(chan message, 1)
+	go func() { answer <- b.command(ctx, cmd, e.request.EnvelopeID) }()
+	var m message
+	select {
+	case m = <-answer:
+		if payload := ephemeral(m); fits(payload) {
+			b.ack(ctx, e, payload)
+			return
+		}
+		b.ack(ctx, e, nil)
+	case <-e.ctx.Done():
+		b.ack(ctx, e, nil)
+		m = <-answer
+	}
+	b.tell(ctx, listener{responseURL: cmd.ResponseURL, channel: cmd.ChannelID, user: cmd.UserID}, m)
+}
+
+// ack acknowledges and logs when it could not; what was done stays done and a redelivery changes nothing.
+func (b *Bot) ack(ctx context.Context, e envelope, payload any) {
+	if err := acknowledge(ctx, e, payload); err != nil {
+		b.log.WarnContext(ctx, "a Slack delivery could not be acknowledged", "type", e.request.Type, "error", err)
+	}
+}
+
+// listener is one person in one place.
+type listener struct{ responseURL, channel, user string }
+
+// tell shows m to one person. That it could not be shown changes nothing that was done.
+func (b *Bot) tell(ctx context.Context, to listener, m message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLimit)
+	defer cancel()
+	if err := b.slack.whisper(ctx, to.responseURL, to.channel, to.user, m); err != nil {
+		b.log.WarnContext(ctx, "a person could not be answered", "user", to.user, "error", err)
+	}
+}
+
+// seenBefore is the answer to a delivery that came again: the first answer may have been lost with its connection.
+const seenBefore = "This command arrived more than once and was taken once. If you saw no other answer, /mde requests shows what became of it."
+
+// command does what was typed and returns the answer. A panic in it is an answer too, so that nobody waits for ever.
+func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID string) (m message) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.log.ErrorContext(ctx, "a command failed", "user", cmd.UserID, "panic", p)
+			m = textMessage(sayRefused(nil))
+		}
+	}()
+	person, err := b.admit(ctx, cmd)
+	if err != nil {
+		return b.refusal(ctx, cmd, err)
+	}
+	c, err := b.grammar.parse(cmd.Text)
+	if err != nil {
+		return b.refusal(ctx, cmd, err)
+	}
+	if c.Help {
+		return textMessage(b.grammar.help(c.HelpOn))
+	}
+	first, err := b.firstTime(ctx, cmd.TeamID, envelopeID, cmd.TriggerID)
+	if err != nil {
+		return b.refusal(ctx, cmd, err)
+	}
+	if !first {
+		b.log.InfoContext(ctx, "a command was delivered again and not repeated", "user", cmd.UserID)
+		return textMessage(seenBefore)
+	}
+	res, err := b.dispatcher.Call(ctx, tools.Call{
+		Tool: c.Tool, Args: c.Args,
+		Requester: approvals.Requester{Person: person, Verified: true, Via: approvals.ViaSlack},
+		Origin:    approvals.Origin{Channel: cmd.ChannelID},
+	})
+	if err != nil {
+		return b.refusal(ctx, cmd, err)
+	}
+	return b.result(res)
+}
+
+// admit lets in responders in listed channels. Nothing that is unset or unanswered lets anybody in.
+func (b *Bot) admit(ctx context.Context, cmd slack.SlashCommand) (approvals.Person, error) {
+	if b.responders.Empty() || len(b.channels) == 0 {
+		b.log.ErrorContext(ctx, "a command was refused: set the responder group and the channels for commands")
+		return approvals.Person{}, approvals.Refuse(approvals.KindDenied, nil, "commands are switched off: the administrator has not set who may use them, and where")
+	}
+	if !slices.Contains(b.channels, cmd.ChannelID) {
+		return approvals.Person{}, approvals.Refuse(approvals.KindDenied, nil, "/mde does not work in this channel; use it in one that your administrator has listed")
+	}
+	person, err := b.people.Identify(ctx, cmd.TeamID, cmd.UserID)
+	if err != nil {
+		return approvals.Person{}, err
+	}
+	in, err := b.people.member(ctx, b.responders, person, cmd.UserID)
+	if err != nil {
+		return approvals.Person{}, err
+	}
+	if !in {
+		return approvals.Person{}, approvals.Refuse(approvals.KindDenied, nil, "only members of the responder group can use /mde; ask your administrator to add you")
+	}
+	return person, nil
+}
+
+// refusal is the answer when nothing was done. The cause goes to the log only.
+func (b *Bot) refusal(ctx context.Context, cmd slack.SlashCommand, err error) message {
+	b.log.InfoContext(ctx, "a command was refused", "user", cmd.UserID, "channel", cmd.ChannelID, "error", err, "cause", errors.Unwrap(err))
+	return textMessage(sayRefused(err))
+}
+
+// sayRefused is what a person reads when nothing was done.
+func sayRefused(err error) string {
+	if approvals.KindOf(err) == "" {
+		return "Something went wrong inside mde-ops; its log says more. Look at /mde requests before you try again."
+	}
+	return sentence(err.Error())
+}
+
+// sentence begins a text with a capital letter.
+func sentence(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// result is the answer to a call. A gated one says what is waited for, where its card is and what can be typed next.
+func (b *Bot) result(res tools.Result) message {
+	c := newComposer()
+	if r := res.Request; r != nil {
+		c.lines(fmt.Sprintf("Request %s is %s: %s.", r.ID, r.State, r.Plan.Preview))
+		c.lines(approval(*r)...)
+		if len(r.Plan.Warnings) > 0 {
+			c.lines(bullets(r.Plan.Warnings)...)
+		}
+		where := fmt.Sprintf("The card is in <#%s>. `/mde request %s` shows how far it is, `/mde cancel-request %s` withdraws it.", b.approvalChannel, r.ID, r.ID)
+		c.add(len(where), slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, where, false, true)))
+		return c.message(fmt.Sprintf("Request %s is %s: %s", r.ID, r.State, r.Plan.Preview), "There is more on the card.")
+	}
+	c.lines(strings.Split(strings.TrimSpace(res.Text), "\n")...)
+	return c.message(res.Text, "The answer was longer than a message can be; ask for less.")
+}

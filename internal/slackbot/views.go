@@ -1,0 +1,121 @@
+package slackbot
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/mde-ops/mde-ops/approvals"
+)
+
+// The modals and their parts.
+const (
+	viewDeny    = "mde_deny_view"
+	viewDetails = "mde_details_view"
+	blockReason = "mde_reason"
+	inputReason = "mde_reason_text"
+
+	maxDenyReason   = 500
+	sectionsPerPage = 20
+)
+
+// denyView asks for the reason of a no.
+func denyView(t ticket, id string) slack.ModalViewRequest {
+	label, _ := plain("Why not? The requester and the channel will read this.", 200)
+	hint, _ := plain("A denial is final; the requester can ask again with a better plan.", 200)
+	input := slack.NewPlainTextInputBlockElement(nil, inputReason).WithMultiline(true).WithMaxLength(maxDenyReason)
+	v := modal("Deny "+id, viewDeny, t, slack.NewInputBlock(blockReason, label, hint, input))
+	v.Submit, _ = plain("Deny", 24)
+	return v
+}
+
+func modal(title, callback string, t ticket, blocks ...slack.Block) slack.ModalViewRequest {
+	v := slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: callback, PrivateMetadata: t.String(), Blocks: slack.Blocks{BlockSet: blocks},
+	}
+	v.Title, _ = plain(title, 24)
+	v.Close, _ = plain("Close", 24)
+	return v
+}
+
+// detailsView shows one page of everything about a request. Its last page can approve where the card was too small to,
+// because there the person has the whole text before them.
+func detailsView(r approvals.Request, card place, page int) slack.ModalViewRequest {
+	pieces := chunks(details(r), maxSection)
+	pages := (len(pieces) + sectionsPerPage - 1) / sectionsPerPage
+	page = min(max(page, 0), pages-1)
+	shown := pieces[page*sectionsPerPage : min((page+1)*sectionsPerPage, len(pieces))]
+	blocks := make([]slack.Block, 0, len(shown)+2)
+	for _, p := range shown {
+		obj, _ := plainEscaped(p, maxSection)
+		blocks = append(blocks, slack.NewSectionBlock(obj, nil, nil))
+	}
+	t := ticket{Stamp: stamp{r.ID, r.Digest}.String(), Card: card, Page: page, Pages: pages}
+	if pages > 1 {
+		obj, _ := plain(fmt.Sprintf("Page %d of %d", page+1, pages), 100)
+		blocks = append(blocks, slack.NewContextBlock("", obj), slack.NewActionBlock(actionsBlock, pageButtons(t)...))
+	}
+	v := modal("Request "+r.ID, viewDetails, t, blocks...)
+	if approvableInDetails(r, page, pages) {
+		v.Submit, _ = plain("Approve", 24)
+	}
+	return v
+}
+
+// approvableInDetails says whether the page offers the yes that a cut card could not.
+func approvableInDetails(r approvals.Request, page, pages int) bool {
+	return r.State == approvals.Pending && r.Outcome == approvals.Approve && page == pages-1 && renderCard(r).cut
+}
+
+func pageButtons(t ticket) []slack.BlockElement {
+	var out []slack.BlockElement
+	if t.Page > 0 {
+		out = append(out, button(actionPage+"_back", "Back", fmt.Sprint(t.Page-1)))
+	}
+	if t.Page < t.Pages-1 {
+		out = append(out, button(actionPage+"_next", "Next", fmt.Sprint(t.Page+1)))
+	}
+	return out
+}
+
+// details is everything about a request as lines of text, nothing left out.
+func details(r approvals.Request) string {
+	lines := []string{
+		headline(r), r.Plan.Preview, "", "Request " + r.ID, "Digest " + r.Digest,
+		"Tool " + r.Plan.Tool + ", risk " + string(r.Plan.Risk), "Tenant " + r.Plan.Tenant, "",
+	}
+	lines = append(append(lines, "Who asks:"), asker(r.Requester)...)
+	lines = append(lines, "", "Why, in the requester's own words:", reasonOf(r), "")
+	if len(r.Plan.Warnings) > 0 {
+		lines = append(append(lines, "Know this first:"), bullets(r.Plan.Warnings)...)
+	}
+	lines = append(append(lines, "Approval:"), approval(r)...)
+	lines = append(append(lines, "", fmt.Sprintf("On what (%d):", len(r.Plan.Targets))), targets(r.Plan.Targets)...)
+	lines = append(lines, "", fmt.Sprintf("Steps, in this order (%d):", len(r.Plan.Steps)))
+	for i, s := range r.Plan.Steps {
+		lines = append(lines, fmt.Sprintf("%d. %s %s: %s", i+1, s.Action, s.Target, quote(s.Summary)))
+		if len(s.Args) > 0 {
+			lines = append(lines, "    "+oneLine(s.Args))
+		}
+	}
+	if r.State != approvals.Pending {
+		lines = append(append(lines, "", "What happened:"), outcome(r)...)
+	}
+	lines = append(lines, "", "Arguments as they were given:", oneLine(r.Plan.Args))
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// oneLine is JSON without the spaces that don't matter.
+func oneLine(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
+}

@@ -1,0 +1,323 @@
+package slackbot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/store"
+)
+
+// How often, and how far apart, the place of a card is looked up that is just being posted.
+const (
+	cardLooks     = 20
+	cardLookPause = 50 * time.Millisecond
+)
+
+// press is what a person did to a card or a modal of ours, as Slack told it.
+type press struct {
+	team, user string
+	to         listener
+	trigger    string
+	// delivery names the press itself, the same in every delivery of it.
+	delivery string
+	stamp    stamp
+	card     place
+}
+
+// onInteraction sorts presses of buttons and submissions of modals. What it doesn't know is acknowledged and ignored.
+func (b *Bot) onInteraction(ctx context.Context, e envelope) {
+	ic, ok := e.data.(slack.InteractionCallback)
+	if !ok {
+		return
+	}
+	switch ic.Type {
+	case slack.InteractionTypeBlockActions:
+		b.onButton(ctx, e, ic)
+	case slack.InteractionTypeViewSubmission:
+		b.onSubmit(ctx, e, ic)
+	default:
+		b.ack(ctx, e, nil)
+	}
+}
+
+func (b *Bot) onButton(ctx context.Context, e envelope, ic slack.InteractionCallback) {
+	if len(ic.ActionCallback.BlockActions) != 1 {
+		b.ack(ctx, e, nil)
+		return
+	}
+	action := ic.ActionCallback.BlockActions[0]
+	if strings.HasPrefix(action.ActionID, actionPage) {
+		b.ack(ctx, e, nil)
+		b.turnPage(ctx, ic, action.Value)
+		return
+	}
+	p := pressOf(e, ic)
+	p.card = place{Channel: ic.Container.ChannelID, TS: ic.Container.MessageTs}
+	var err error
+	if p.stamp, err = parseStamp(action.Value); err != nil {
+		b.ack(ctx, e, nil)
+		b.log.WarnContext(ctx, "a button with a strange value was pressed", "user", p.user)
+		return
+	}
+	switch action.ActionID {
+	case actionApprove:
+		b.pressVote(ctx, e, p, approvals.VerdictApprove)
+	case actionConfirm:
+		b.pressVote(ctx, e, p, approvals.VerdictConfirm)
+	case actionDeny:
+		b.ack(ctx, e, nil)
+		b.open(ctx, p, func(approvals.Request, place) slack.ModalViewRequest {
+			return denyView(ticket{Stamp: p.stamp.String(), Card: p.card}, p.stamp.id)
+		})
+	case actionDetails:
+		b.ack(ctx, e, nil)
+		b.open(ctx, p, func(r approvals.Request, card place) slack.ModalViewRequest { return detailsView(r, card, 0) })
+	default:
+		b.ack(ctx, e, nil)
+	}
+}
+
+func pressOf(e envelope, ic slack.InteractionCallback) press {
+	delivery := ic.TriggerID
+	if delivery == "" {
+		delivery = e.request.EnvelopeID
+	}
+	return press{
+		team: teamOf(ic), user: ic.User.ID, trigger: ic.TriggerID, delivery: ic.Team.ID + "/" + delivery,
+		to: listener{responseURL: ic.ResponseURL, channel: ic.Container.ChannelID, user: ic.User.ID},
+	}
+}
+
+// teamOf is the workspace of the person and of the installation; when they differ it is nobody's, and so refused.
+func teamOf(ic slack.InteractionCallback) string {
+	if ic.User.TeamID != "" && ic.User.TeamID != ic.Team.ID {
+		return ""
+	}
+	return ic.Team.ID
+}
+
+// pressVote saves the vote, then acknowledges, then tells the person what became of it.
+func (b *Bot) pressVote(ctx context.Context, e envelope, p press, verdict approvals.Verdict) {
+	answer, _ := b.vote(e.ctx, p, verdict, "")
+	b.ack(ctx, e, nil)
+	b.tell(ctx, p.to, textMessage(answer))
+}
+
+// onSubmit takes a modal's submission: a denial with its reason, or the approval at the end of the details.
+func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCallback) {
+	t, s, err := parseTicket(ic.View.PrivateMetadata)
+	if err != nil {
+		b.ack(ctx, e, nil)
+		return
+	}
+	p := pressOf(e, ic)
+	p.stamp, p.card = s, t.Card
+	p.to = listener{channel: t.Card.Channel, user: ic.User.ID}
+	switch ic.View.CallbackID {
+	case viewDeny:
+		b.submitDeny(ctx, e, p, reasonIn(ic.View))
+	case viewDetails:
+		if t.Page != t.Pages-1 {
+			b.ack(ctx, e, nil)
+			return
+		}
+		b.pressVote(ctx, e, p, approvals.VerdictApprove)
+	default:
+		b.ack(ctx, e, nil)
+	}
+}
+
+func reasonIn(v slack.View) string {
+	if v.State == nil {
+		return ""
+	}
+	return strings.TrimSpace(v.State.Values[blockReason][inputReason].Value)
+}
+
+// submitDeny keeps the modal open, with the text beside the field, when the denial was not saved.
+func (b *Bot) submitDeny(ctx context.Context, e envelope, p press, reason string) {
+	if reason == "" {
+		b.ack(ctx, e, fieldError("Say in a few words why not."))
+		return
+	}
+	answer, err := b.vote(e.ctx, p, approvals.VerdictDeny, reason)
+	if err != nil {
+		b.ack(ctx, e, fieldError(answer))
+		return
+	}
+	b.ack(ctx, e, nil)
+	b.tell(ctx, p.to, textMessage(answer))
+}
+
+func fieldError(text string) *slack.ViewSubmissionResponse {
+	short, _ := cut(clean(text), 300)
+	return slack.NewErrorsViewSubmissionResponse(map[string]string{blockReason: short})
+}
+
+// vote casts a ballot before ctx ends and returns what to tell the person. The error is nil only when it was counted.
+func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reason string) (string, error) {
+	type outcome struct {
+		r   approvals.Request
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		r, err := b.cast(ctx, p, verdict, reason)
+		done <- outcome{r, err}
+	}()
+	var got outcome
+	select {
+	case got = <-done:
+	case <-ctx.Done(): // the database may be stuck beyond its own limits
+		got.err = ctx.Err()
+	}
+	if got.err == nil {
+		return counted(got.r, verdict), nil
+	}
+	b.log.InfoContext(ctx, "a vote was not counted", "request", p.stamp.id, "user", p.user, "verdict", string(verdict),
+		"error", got.err, "cause", errors.Unwrap(got.err))
+	return notCounted(got.err), got.err
+}
+
+// cast checks who pressed and what, and hands the ballot in.
+func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reason string) (approvals.Request, error) {
+	person, err := b.people.Identify(ctx, p.team, p.user)
+	if err != nil {
+		return approvals.Request{}, err
+	}
+	r, _, err := b.pressed(ctx, p)
+	if err != nil {
+		return r, err
+	}
+	return b.box.Cast(ctx, ballot.Ballot{
+		RequestID: r.ID, Digest: p.stamp.digest, Voter: person, Verdict: verdict, Reason: reason, Delivery: p.delivery,
+	})
+}
+
+// pressed returns the request whose own card was pressed. A press on a copy, a forwarded message or a card of another
+// request is refused: what was shown there is not known.
+func (b *Bot) pressed(ctx context.Context, p press) (approvals.Request, place, error) {
+	r, err := b.requests.Get(ctx, p.stamp.id)
+	if err != nil {
+		return r, place{}, err
+	}
+	m, posted, err := b.postedCard(ctx, r.ID)
+	switch {
+	case err != nil:
+		return r, place{}, err
+	case !posted || m.TS == "":
+		return r, place{}, approvals.Refuse(approvals.KindNoAnswer, nil, "the card of request %s is just being posted; press again", r.ID)
+	case p.card != place{Channel: m.Channel, TS: m.TS}:
+		return r, place{}, approvals.Refuse(approvals.KindConflict, nil, "this is not the card of request %s; press the button on the card itself", r.ID)
+	case p.stamp.digest != r.Digest:
+		return r, place{}, approvals.Refuse(approvals.KindConflict, nil, "this button belongs to another version of request %s; nothing was counted", r.ID)
+	}
+	return r, p.card, nil
+}
+
+// postedCard waits a moment for the card's place to be stored: a person, or a script, may press between Slack showing the
+// card and the notifier hearing of it.
+func (b *Bot) postedCard(ctx context.Context, id string) (store.Message, bool, error) {
+	for range cardLooks {
+		m, reserved, err := b.memory.Message(ctx, id, keyCard)
+		if err != nil || !reserved || m.TS != "" {
+			return m, reserved, err
+		}
+		select {
+		case <-ctx.Done():
+			return m, reserved, ctx.Err()
+		case <-time.After(cardLookPause):
+		}
+	}
+	return store.Message{}, false, nil
+}
+
+// counted says what a vote did.
+func counted(r approvals.Request, verdict approvals.Verdict) string {
+	switch {
+	case verdict == approvals.VerdictDeny:
+		return fmt.Sprintf("You denied request %s; it will not run.", r.ID)
+	case r.State == approvals.Pending:
+		return fmt.Sprintf("Your approval of request %s is counted: %s.", r.ID, progress(r))
+	}
+	return fmt.Sprintf("Your yes to request %s is counted: it is %s.", r.ID, r.State)
+}
+
+func progress(r approvals.Request) string {
+	if len(r.Quorum) == 0 {
+		return "it waits for more"
+	}
+	most := r.Quorum[0]
+	for _, q := range r.Quorum {
+		if q.Count > most.Count {
+			most = q
+		}
+	}
+	return strconv.Itoa(yeses(r)) + " of " + strconv.Itoa(most.Count)
+}
+
+// notCounted says why a vote was not counted and what to do. When it is not certain what the database holds, pressing
+// again is safe: a person's vote counts once.
+func notCounted(err error) string {
+	switch approvals.KindOf(err) {
+	case approvals.KindStore, approvals.KindNoAnswer:
+		return "Not saved, press again. (" + err.Error() + ")"
+	case approvals.KindTampering:
+		return "Not counted: what is stored about this request does not verify. Don't press again; tell your administrators."
+	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict, approvals.KindNotVoter:
+		return "Not counted: " + err.Error()
+	}
+	return "Not saved, press again. A second press never counts twice."
+}
+
+// open shows a modal to whoever pressed, after looking up who that is.
+func (b *Bot) open(ctx context.Context, p press, view func(approvals.Request, place) slack.ModalViewRequest) {
+	ctx, cancel := context.WithTimeout(ctx, afterLimit)
+	defer cancel()
+	err := func() error {
+		if _, err := b.people.Identify(ctx, p.team, p.user); err != nil {
+			return err
+		}
+		r, card, err := b.pressed(ctx, p)
+		if err != nil {
+			return err
+		}
+		if _, err = b.slack.api.OpenViewContext(ctx, p.trigger, view(r, card)); err != nil {
+			return noAnswer(err, "Slack did not open the window; press again")
+		}
+		return nil
+	}()
+	if err != nil {
+		b.log.InfoContext(ctx, "a window was not opened", "request", p.stamp.id, "user", p.user, "error", err, "cause", errors.Unwrap(err))
+		b.tell(ctx, p.to, textMessage(sayRefused(err)))
+	}
+}
+
+// turnPage shows another page of the details.
+func (b *Bot) turnPage(ctx context.Context, ic slack.InteractionCallback, value string) {
+	ctx, cancel := context.WithTimeout(ctx, afterLimit)
+	defer cancel()
+	t, s, err := parseTicket(ic.View.PrivateMetadata)
+	page, bad := strconv.Atoi(value)
+	if err != nil || bad != nil {
+		return
+	}
+	if _, err := b.people.Identify(ctx, teamOf(ic), ic.User.ID); err != nil {
+		return
+	}
+	r, card, err := b.pressed(ctx, press{stamp: s, card: t.Card})
+	if err == nil {
+		_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, card, page), "", ic.View.Hash, ic.View.ID)
+	}
+	if err != nil {
+		b.log.InfoContext(ctx, "a page was not turned", "request", s.id, "error", err)
+	}
+}
