@@ -470,3 +470,29 @@ func TestAnUnverifiedRequesterNeedsOneMore(t *testing.T) {
 		require.Equal(t, approvals.Approved, l.Get(r.ID).State)
 	})
 }
+
+// A person may sign in under one name and vote under another; only the directory can tell.
+func TestTheRequesterUnderAnotherNameNeverApproves(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		who := approvals.Requester{Person: approvals.Person{ID: "bob.admin@corp.example"}, Verified: true, Via: approvals.ViaMCP}
+		l.Directory.Link(who.Person, lab.Person("bob"))
+		r, err := l.Gate.Submit(ctx(), gate.Submission{Plan: lab.Plan("isolate_devices", 1), Requester: who})
+		require.NoError(t, err)
+		lab.Kind(t, approvals.KindNotVoter, l.Cast(r.ID, lab.Person("bob"), yes))
+		require.Empty(t, l.Get(r.ID).Votes)
+		l.Approve(r.ID, "cat")
+		require.Equal(t, approvals.Approved, l.Get(r.ID).State)
+	})
+}
+
+// Whom the directory doesn't know could be anybody in the group, the one approver included.
+func TestARequesterWhomNobodyKnowsNeedsOneMore(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		l.Directory.Forget(lab.Person("ann"))
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		l.Approve(r.ID, "bob")
+		require.Equal(t, approvals.Pending, l.Get(r.ID).State)
+		l.Approve(r.ID, "cat")
+		require.Equal(t, approvals.Approved, l.Get(r.ID).State)
+	})
+}

@@ -31,6 +31,14 @@ func mutants() []mutant {
 			here, "TestOneBadVoteSpoilsARequest",
 		},
 		{
+			"the requester's other name is somebody else", "quorum.go",
+			"r.Requester.Aliases = append(slices.Clone(r.Requester.Aliases), known.names()...)", "_ = known", here, "TestTheRequesterUnderAnotherName",
+		},
+		{
+			"whom nobody knows is verified", "quorum.go",
+			"r.Requester.Verified = false", "_ = ok", here, "TestARequesterWhomNobodyKnows",
+		},
+		{
 			"a vote for another digest counts", "quorum.go",
 			"case v.Digest != r.Digest:", "case false:", here, "TestOneBadVoteSpoilsARequest",
 		},
@@ -77,6 +85,11 @@ func mutants() []mutant {
 			here, "TestNoAnswer|TestTheTallyFailsClosed",
 		},
 		{
+			"who the requester is need not be known", "quorum.go",
+			"	if err != nil {\n		return r, Refuse(KindNoAnswer", "	if err != nil {\n		return r, nil\n	}\n	if err != nil {\n		return r, Refuse(KindNoAnswer",
+			here, "TestTheTallyFailsClosed",
+		},
+		{
 			"people are compared with case", "person.go",
 			"return strings.EqualFold(a, b)", "return a == b", here, "TestTheRequesterNeverApproves",
 		},
@@ -114,7 +127,7 @@ func mutants() []mutant {
 		},
 		{
 			"a lost answer is sent again", "worker/run.go",
-			"	w.o.Logger.WarnContext(ctx, \"whether a step", "	if answer != nil {\n		return look, w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepWaiting, by))\n	}\n	w.o.Logger.WarnContext(ctx, \"whether a step",
+			"	w.o.Logger.WarnContext(ctx, \"whether a step", "	if answer != nil {\n		return look(), w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepWaiting, by))\n	}\n	w.o.Logger.WarnContext(ctx, \"whether a step",
 			workers, "TestALostAnswer|TestNoTrace",
 		},
 		{
@@ -163,10 +176,10 @@ func TestMutantsAreUpToDate(t *testing.T) {
 	}
 }
 
-// TestMutantsDie builds and tests every mutant, which takes some minutes; it runs when MDE_MUTANTS is set.
+// TestMutantsDie builds and tests every mutant, which takes some minutes; it runs when MDE_TEST_MUTANTS is set.
 func TestMutantsDie(t *testing.T) {
-	if os.Getenv("MDE_MUTANTS") == "" {
-		t.Skip("set MDE_MUTANTS=1 to build and test every mutant (some minutes)")
+	if os.Getenv("MDE_TEST_MUTANTS") == "" {
+		t.Skip("set MDE_TEST_MUTANTS=1 to build and test every mutant (some minutes)")
 	}
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
@@ -190,7 +203,7 @@ func (m mutant) test(t *testing.T) (string, error) {
 	list := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(list, overlay, 0o600))
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout=120s", "-overlay", list, "-run", m.run, m.pkg)
-	cmd.Env = append(os.Environ(), "MDE_MUTANTS=")
+	cmd.Env = append(os.Environ(), "MDE_TEST_MUTANTS=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -12,6 +12,9 @@ import (
 // and unknown accounts are not. An error means that nobody could be asked, which is never a yes.
 type Directory interface {
 	Eligible(ctx context.Context, g Group, p Person) (bool, error)
+	// Known finds the person of the directory who has one of p's names, with all the names that the directory has for
+	// them; false when nobody has.
+	Known(ctx context.Context, p Person) (Person, bool, error)
 }
 
 // TallyOptions is what a Tally decides with; all three are needed.
@@ -101,6 +104,10 @@ func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
 	if err := Genuine(r); err != nil {
 		return Standing{}, err
 	}
+	r, err := t.Identified(ctx, r)
+	if err != nil {
+		return Standing{}, err
+	}
 	demands, err := t.Demands(r)
 	if err != nil {
 		return Standing{}, err
@@ -123,6 +130,23 @@ func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
 		}
 	}
 	return s, nil
+}
+
+// Identified returns r with every name that the directory has for its requester, so that a person who asks under one
+// name and votes under another is seen to be one. Whom the directory doesn't know could be anybody with a vote: their
+// request counts as unverified from here on, which policy answers with a further approver. KindNoAnswer when the
+// directory can't be asked.
+func (t *Tally) Identified(ctx context.Context, r Request) (Request, error) {
+	known, ok, err := t.directory.Known(ctx, r.Requester.Person)
+	if err != nil {
+		return r, Refuse(KindNoAnswer, err, "who %s is could not be looked up; nothing was done, try again", r.Requester.ID)
+	}
+	if !ok {
+		r.Requester.Verified = false
+		return r, nil
+	}
+	r.Requester.Aliases = append(slices.Clone(r.Requester.Aliases), known.names()...)
+	return r, nil
 }
 
 // Genuine reports whether r is still what its digest says; KindTampering when not.

@@ -135,6 +135,10 @@ func TestTheTallyFailsClosed(t *testing.T) {
 	lab.Kind(t, approvals.KindNoAnswer, err)
 	require.NotContains(t, err.Error(), "timeout", "the cause is for the log")
 	c.directory.Fail(nil)
+	c.directory.Lose(errors.New("timeout"))
+	_, err = c.tally.Count(ctx(), c.request)
+	lab.Kind(t, approvals.KindNoAnswer, err)
+	c.directory.Lose(nil)
 
 	for name, change := range map[string]func(*approvals.Request){
 		"an altered plan":    func(r *approvals.Request) { r.Plan.Reason = "other" },

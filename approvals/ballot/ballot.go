@@ -180,11 +180,15 @@ func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved 
 	if err := change.Verify(ctx, b.store, r); err != nil {
 		return true, err
 	}
-	demands, err := b.tally.Demands(r)
+	asked, err := b.tally.Identified(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	demands, err := b.tally.Demands(asked)
 	if err != nil && in.Verdict != approvals.VerdictDeny {
 		return false, err
 	}
-	if err := b.mayVote(ctx, r, demands, in); err != nil {
+	if err := b.mayVote(ctx, asked, demands, in); err != nil {
 		return false, err
 	}
 	at := b.now() // after the look-ups, which may have been slow

@@ -37,7 +37,11 @@ func (c *Clock) Advance(d time.Duration) {
 type Directory struct {
 	mu      sync.Mutex
 	members map[string][]string
-	down    error
+	down    error // of Eligible
+	lost    error // of Known
+	// strangers are unknown by these ids; also are the people found by them.
+	strangers []string
+	also      map[string]approvals.Person
 	// OnAsk, when set, is called at every look-up, so that a test can let time pass meanwhile.
 	OnAsk func()
 }
@@ -61,7 +65,14 @@ func (d *Directory) Leave(group string, p approvals.Person) {
 	d.members[group] = slices.DeleteFunc(d.members[group], func(id string) bool { return id == strings.ToLower(p.ID) })
 }
 
-// Fail makes every look-up fail with err, or work again with nil.
+// Lose makes every search for a person fail with err, or work again with nil.
+func (d *Directory) Lose(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost = err
+}
+
+// Fail makes every look-up of a membership fail with err, or work again with nil.
 func (d *Directory) Fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -79,6 +90,39 @@ func (d *Directory) Eligible(_ context.Context, g approvals.Group, p approvals.P
 		return false, d.down
 	}
 	return slices.Contains(d.members[g.Name], strings.ToLower(p.ID)), nil
+}
+
+// Known implements approvals.Directory: it knows everybody by their e-mail address but strangers.
+func (d *Directory) Known(_ context.Context, p approvals.Person) (approvals.Person, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lost != nil {
+		return approvals.Person{}, false, d.lost
+	}
+	if slices.Contains(d.strangers, strings.ToLower(p.ID)) {
+		return approvals.Person{}, false, nil
+	}
+	if other, ok := d.also[strings.ToLower(p.ID)]; ok {
+		return other, true, nil
+	}
+	return p, true, nil
+}
+
+// Forget makes the directory know nobody by p's name.
+func (d *Directory) Forget(p approvals.Person) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.strangers = append(d.strangers, strings.ToLower(p.ID))
+}
+
+// Link makes the directory find other by p's name.
+func (d *Directory) Link(p, other approvals.Person) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.also == nil {
+		d.also = make(map[string]approvals.Person)
+	}
+	d.also[strings.ToLower(p.ID)] = other
 }
 
 // Person is somebody of the laboratory's Slack team.
