@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
+	"github.com/mde-ops/mde-ops/approvals/policy"
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+// Base is what both binaries have: the store with the gate before it, the policy and the way to the tenant.
+type Base struct {
+	Config Config
+	Log    *slog.Logger
+	Policy approvals.Policy
+	Store  *store.DB
+	Gate   *gate.Gate
+
+	budgets *azpipe.Budgets // shared by every client, because the service counts by application
+	closers []func()
+}
+
+// NewLogger makes the process's log. It goes to standard error, because standard output belongs to MCP and to results.
+func NewLogger(w io.Writer, cfg Log) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// Open builds the base: with the simulated tenant it is started first and the configuration completed with its
+// addresses; then policy, store and gate. A policy that doesn't parse stops the start before anything is opened.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Base, error) {
+	b := &Base{Config: cfg, Log: log, budgets: azpipe.NewBudgets(0)}
+	if err := b.open(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Base) open(ctx context.Context) error {
+	var err error
+	if b.Config.Sim {
+		if err = b.startTenant(); err != nil {
+			return err
+		}
+	}
+	if b.Policy, err = LoadPolicy(b.Config.Policy); err != nil {
+		return err
+	}
+	url, err := b.storeURL()
+	if err != nil {
+		return err
+	}
+	if b.Store, err = store.Open(ctx, store.Options{URL: url, Logger: b.Log}); err != nil {
+		return err
+	}
+	b.onClose(func() { _ = b.Store.Close() })
+	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Logger: b.Log}); err != nil {
+		return err
+	}
+	b.onClose(b.Gate.Close)
+	return nil
+}
+
+// LoadPolicy reads the policy file, or makes the default policy when none is named.
+func LoadPolicy(cfg PolicyConfig) (approvals.Policy, error) {
+	if cfg.File == "" {
+		return policy.Default(policy.DefaultOptions{
+			ApproverGroup: approverGroup(cfg),
+			MaxTargets:    cfg.MaxDevices,
+		})
+	}
+	data, err := os.ReadFile(cfg.File)
+	if err != nil {
+		return nil, fmt.Errorf("MDE_POLICY_FILE: the policy can't be read: %w", err)
+	}
+	known, err := ToolRisks()
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(cfg.File, data, policy.Known{Tools: known, Approvers: approverGroup(cfg)})
+}
+
+// approverGroup is the group that approves where a policy file names none; it is empty when none is set.
+func approverGroup(cfg PolicyConfig) approvals.Group {
+	if cfg.ApproverGroup == "" {
+		return approvals.Group{}
+	}
+	return approvals.Group{Name: "approvers", Slack: cfg.ApproverGroup}
+}
+
+// ToolRisks are the tools with the risks that they state: the vocabulary of a policy file.
+func ToolRisks() (map[string]approvals.Risk, error) {
+	all, err := tools.Catalogue()
+	if err != nil {
+		return nil, err
+	}
+	risks := make(map[string]approvals.Risk, len(all))
+	for _, t := range all {
+		risks[t.Name] = t.Risk
+	}
+	return risks, nil
+}
+
+// storeURL is the configured store, or one file in the user's state folder; beside the simulated tenant a temporary
+// one, because its devices exist only while it runs.
+func (b *Base) storeURL() (string, error) {
+	if url := b.Config.Store.Reveal(); url != "" {
+		return url, nil
+	}
+	if b.Config.Sim {
+		dir, err := os.MkdirTemp("", "mde-ops-sim-")
+		if err != nil {
+			return "", fmt.Errorf("no folder for the simulated tenant's store: %w", err)
+		}
+		b.onClose(func() { _ = os.RemoveAll(dir) })
+		return filepath.Join(dir, "gate.db"), nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for the store: set MDE_STORE to sqlite:<path> or postgres://…: %w", err)
+	}
+	dir = filepath.Join(dir, "mde-ops")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("no folder for the store: set MDE_STORE to sqlite:<path> or postgres://…: %w", err)
+	}
+	return filepath.Join(dir, "gate.db"), nil
+}
+
+// onClose runs f when the base closes, last one first.
+func (b *Base) onClose(f func()) { b.closers = append(b.closers, f) }
+
+// Close ends everything that Open started.
+func (b *Base) Close() {
+	for i := len(b.closers) - 1; i >= 0; i-- {
+		b.closers[i]()
+	}
+	b.closers = nil
+}
+
+// StopTimeout is how long an orderly end may take before it is cut short.
+const StopTimeout = 10 * time.Second

@@ -1,0 +1,165 @@
+package app
+
+import (
+	"strings"
+)
+
+// common checks what both binaries need, whatever they are.
+func (c Config) common() faults {
+	var bad faults
+	if c.Policy.MaxDevices < 1 {
+		bad.add("MDE_MAX_DEVICES: %d is not valid here: want 1 or more", c.Policy.MaxDevices)
+	}
+	if c.Tenant.PerMinute < 1 || c.Tenant.PerHour < 1 {
+		bad.add("MDE_CALLS_PER_MINUTE and MDE_CALLS_PER_HOUR: want 1 or more")
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad.add("MDE_LOG_FORMAT: %q is not valid here: want text or json", c.Log.Format)
+	}
+	if s := c.Identity.Source; s != "config" && s != "cli" {
+		bad.add("MDE_IDENTITY: %q is not valid here: want config (MDE_USER) or cli (the Azure CLI's signed-in user)", s)
+	}
+	bad = append(bad, c.Timing.check()...)
+	if !c.Sim {
+		bad = append(bad, c.realTenant()...)
+	}
+	return bad
+}
+
+// check keeps the order of the waits that at-most-once rests on: a write must have ended long before recovery gives up
+// looking for it, and a stalled sender must have given up before its write could come late.
+func (t Timing) check() faults {
+	var bad faults
+	if t.Poll <= 0 || t.SendLimit <= 0 || t.WriteTimeout <= 0 || t.SweepEvery <= 0 || t.Recovery <= 0 {
+		bad.add("the waits MDE_POLL_INTERVAL, MDE_SEND_LIMIT, MDE_WRITE_TIMEOUT, MDE_SWEEP_EVERY and MDE_RECOVER_AFTER must be above zero")
+	}
+	if t.Grace <= t.SendLimit+t.WriteTimeout {
+		bad.add("MDE_GRACE: %s is not more than MDE_SEND_LIMIT + MDE_WRITE_TIMEOUT (%s): a write could still be under way when it is given up as unknown",
+			t.Grace, t.SendLimit+t.WriteTimeout)
+	}
+	if t.JobTimeout <= t.WriteTimeout {
+		bad.add("MDE_JOB_TIMEOUT: %s is not more than MDE_WRITE_TIMEOUT (%s)", t.JobTimeout, t.WriteTimeout)
+	}
+	if t.Rescue <= t.JobTimeout {
+		bad.add("MDE_RESCUE_AFTER: %s is not more than MDE_JOB_TIMEOUT (%s): a running job would be taken over", t.Rescue, t.JobTimeout)
+	}
+	return bad
+}
+
+func (c Config) realTenant() faults {
+	var bad faults
+	if c.missing("MDE_TENANT_ID", c.Tenant.ID) {
+		bad.add("MDE_TENANT_ID is not set: the Entra tenant's id (a GUID); or pass --tenant sim to try the simulated tenant")
+	}
+	bad = append(bad, c.credential(c.Read, "MDE_")...)
+	if c.Write.IsSet() {
+		bad = append(bad, c.credential(c.Write, "MDE_WRITE_")...)
+	}
+	return bad
+}
+
+// IsSet reports whether anything of the credential is configured.
+func (c Credential) IsSet() bool { return c != Credential{} }
+
+// kind is the kind of credential that is meant: what is said, or what the other settings imply.
+func (c Credential) kind() string {
+	switch {
+	case c.Kind != "":
+		return c.Kind
+	case c.CertificateFile != "":
+		return "certificate"
+	case c.ClientSecret.Reveal() != "":
+		return "secret"
+	}
+	return ""
+}
+
+// missing reports whether a setting was not given. One that was given and can't be used has its own fault already.
+func (c Config) missing(name, value string) bool { return value == "" && !c.Set[name] }
+
+func (c Config) credential(cred Credential, prefix string) faults {
+	var bad faults
+	need := func(value, name string) {
+		if c.missing(prefix+name, value) {
+			bad.add("%s%s is not set: a credential of kind %q needs it", prefix, name, cred.kind())
+		}
+	}
+	switch cred.kind() {
+	case "secret":
+		need(cred.ClientID, "CLIENT_ID")
+		need(cred.ClientSecret.Reveal(), "CLIENT_SECRET")
+	case "certificate":
+		need(cred.ClientID, "CLIENT_ID")
+		need(cred.CertificateFile, "CERTIFICATE_FILE")
+	case "cli":
+	case "":
+		if c.Set[prefix+"CLIENT_SECRET"] {
+			break // it was given, but could not be read
+		}
+		bad.add("no credential: set %sCLIENT_ID with %sCLIENT_SECRET (or _FILE) or %sCERTIFICATE_FILE, or %sCREDENTIAL=cli",
+			prefix, prefix, prefix, prefix)
+	default:
+		bad.add("%sCREDENTIAL: %q is not valid here: want secret, certificate or cli", prefix, cred.Kind)
+	}
+	return bad
+}
+
+// CheckMCP reports what is wrong with the configuration of mde-mcp. The signing key must not be there at all, because a
+// process that takes calls from an assistant must not be able to make a vote.
+func (c Config) CheckMCP() error {
+	var bad faults
+	if c.Set["MDE_VOTE_SIGNING_KEY"] {
+		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is set: mde-mcp must not hold the key that signs votes; give it to mde-slackbot only")
+	}
+	if c.Write.IsSet() && !c.Sim {
+		bad.add("MDE_WRITE_* is set: mde-mcp must not hold the writing credential; give it to mde-slackbot only")
+	}
+	if c.Identity.Source == "config" && c.Identity.User == "" && !c.Sim {
+		bad.add("MDE_USER is not set: whose calls are these? Give the person's e-mail, or set MDE_IDENTITY=cli to use the Azure CLI's signed-in user")
+	}
+	return bad.err()
+}
+
+// CheckWorker reports what is wrong with the configuration of a worker: everything that a claim needs.
+func (c Config) CheckWorker() error { return c.worker().err() }
+
+func (c Config) worker() faults {
+	var bad faults
+	if t := c.Slack.BotToken.Reveal(); c.missing("MDE_SLACK_BOT_TOKEN", t) {
+		bad.add("MDE_SLACK_BOT_TOKEN (or _FILE) is not set: the xoxb- token of the installed app")
+	} else if t != "" && !strings.HasPrefix(t, "xoxb-") {
+		bad.add("MDE_SLACK_BOT_TOKEN does not begin with xoxb-: use the app's bot token")
+	}
+	if c.Slack.ApprovalChannel == "" {
+		bad.add("MDE_SLACK_APPROVAL_CHANNEL is not set: the id (C…) of the channel for approval cards")
+	}
+	switch key := c.Votes.SigningKey.Reveal(); {
+	case key != "" || len(c.Votes.PublicKeys) > 0:
+		if _, _, err := c.Votes.SignerKeys(); err != nil {
+			bad.add("%v", err)
+		}
+	case c.missing("MDE_VOTE_SIGNING_KEY", key):
+		bad.add("MDE_VOTE_PUBLIC_KEYS is not set: the public key that `mde-slackbot keygen` printed")
+	}
+	return bad
+}
+
+// CheckSlack reports what is wrong with the configuration of the bot, which is a worker with a face.
+func (c Config) CheckSlack() error {
+	bad := c.worker()
+	if t := c.Slack.AppToken.Reveal(); c.missing("MDE_SLACK_APP_TOKEN", t) {
+		bad.add("MDE_SLACK_APP_TOKEN (or _FILE) is not set: an xapp- token with the scope connections:write")
+	} else if t != "" && !strings.HasPrefix(t, "xapp-") {
+		bad.add("MDE_SLACK_APP_TOKEN does not begin with xapp-: use an app-level token")
+	}
+	if c.missing("MDE_VOTE_SIGNING_KEY", c.Votes.SigningKey.Reveal()) {
+		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is not set: make one with `mde-slackbot keygen`")
+	}
+	if c.Slack.ResponderGroup == "" {
+		bad.add("MDE_SLACK_RESPONDER_GROUP is not set: the id (S…) of the user group whose members may use /mde; nobody may without it")
+	}
+	if len(c.Slack.Channels) == 0 {
+		bad.add("MDE_SLACK_CHANNELS is not set: the ids (C…) of the channels in which /mde works, separated by commas")
+	}
+	return bad.err()
+}

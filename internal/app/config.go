@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Config is everything that can be set, by environment variables. docs/configuration.md lists them; a test keeps that
+// list complete.
+type Config struct {
+	Tenant   Tenant
+	Read     Credential `env:", prefix=MDE_"`
+	Write    Credential `env:", prefix=MDE_WRITE_"`
+	Store    Secret     `env:"MDE_STORE"`
+	Identity Identity
+	Policy   PolicyConfig
+	Slack    Slack
+	Votes    Votes
+	Timing   Timing
+	Log      Log
+
+	// Sim is set by `--tenant sim`: a simulated tenant is started and used instead of a real one.
+	Sim bool
+	// Set holds the names of the variables that had a value, so that a refusal can name them.
+	Set map[string]bool
+}
+
+// Tenant is where the API is and whose it is.
+type Tenant struct {
+	ID        string `env:"MDE_TENANT_ID"`
+	BaseURL   string `env:"MDE_BASE_URL"`                      // default https://api.security.microsoft.com
+	Scope     string `env:"MDE_SCOPE"`                         // default https://api.securitycenter.microsoft.com/.default
+	Authority string `env:"MDE_AUTHORITY"`                     // default https://login.microsoftonline.com
+	CAFile    string `env:"MDE_CA_FILE"`                       // PEM; trusted besides the system's, for the hosts above
+	PerMinute int    `env:"MDE_CALLS_PER_MINUTE, default=100"` // per endpoint, as documented
+	PerHour   int    `env:"MDE_CALLS_PER_HOUR, default=1500"`
+}
+
+// Credential is one way to sign in to the tenant.
+type Credential struct {
+	Kind                string `env:"CREDENTIAL"` // secret, certificate or cli; by default what the others imply
+	ClientID            string `env:"CLIENT_ID"`
+	ClientSecret        Secret `env:"CLIENT_SECRET"`
+	CertificateFile     string `env:"CERTIFICATE_FILE"`
+	CertificatePassword Secret `env:"CERTIFICATE_PASSWORD"`
+}
+
+// Identity says who a caller of the MCP server or of the shell command is.
+type Identity struct {
+	Source string `env:"MDE_IDENTITY, default=config"` // config (unverified) or cli (the Azure CLI's signed-in user)
+	User   string `env:"MDE_USER"`                     // e-mail or user principal name, with MDE_IDENTITY=config
+}
+
+// PolicyConfig is the policy file, or the settings of the default policy.
+type PolicyConfig struct {
+	File          string `env:"MDE_POLICY_FILE"`
+	ApproverGroup string `env:"MDE_APPROVER_GROUP"` // Slack user group id of the default policy's approvers
+	MaxDevices    int    `env:"MDE_MAX_DEVICES, default=100"`
+}
+
+// Slack is the workspace and who may do what in it.
+type Slack struct {
+	BotToken        Secret   `env:"MDE_SLACK_BOT_TOKEN"`
+	AppToken        Secret   `env:"MDE_SLACK_APP_TOKEN"`
+	APIURL          string   `env:"MDE_SLACK_API_URL"` // default Slack's own
+	ResponderGroup  string   `env:"MDE_SLACK_RESPONDER_GROUP"`
+	Channels        []string `env:"MDE_SLACK_CHANNELS"`
+	ApprovalChannel string   `env:"MDE_SLACK_APPROVAL_CHANNEL"`
+}
+
+// Votes are the keys that sign and verify votes.
+type Votes struct {
+	SigningKey Secret   `env:"MDE_VOTE_SIGNING_KEY"` // never in mde-mcp's configuration
+	PublicKeys []string `env:"MDE_VOTE_PUBLIC_KEYS"` // besides the signing key's own
+}
+
+// Timing is every wait of the gate and its worker.
+type Timing struct {
+	Poll         time.Duration `env:"MDE_POLL_INTERVAL, default=5s"`
+	Grace        time.Duration `env:"MDE_GRACE, default=5m"`
+	SendLimit    time.Duration `env:"MDE_SEND_LIMIT, default=15s"`
+	WriteTimeout time.Duration `env:"MDE_WRITE_TIMEOUT, default=20s"`
+	SweepEvery   time.Duration `env:"MDE_SWEEP_EVERY, default=1m"`
+	Recovery     time.Duration `env:"MDE_RECOVER_AFTER, default=1m"`
+	Rescue       time.Duration `env:"MDE_RESCUE_AFTER, default=1m"`
+	JobTimeout   time.Duration `env:"MDE_JOB_TIMEOUT, default=30s"`
+}
+
+// Log is how much is logged, to standard error.
+type Log struct {
+	Level  slog.Level `env:"MDE_LOG_LEVEL, default=INFO"`
+	Format string     `env:"MDE_LOG_FORMAT, default=text"` // text or json
+}
+
+// Secret is a value that must not be printed: formatting it shows only whether it is set.
+type Secret struct{ value string }
+
+// NewSecret wraps a value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// EnvDecode sets the secret from a variable's value.
+func (s *Secret) EnvDecode(value string) error {
+	s.value = value
+	return nil
+}
+
+// Reveal returns the value, for the one call that needs it.
+func (s Secret) Reveal() string { return s.value }
+
+// String says whether the secret is set.
+func (s Secret) String() string {
+	if s.value == "" {
+		return "(not set)"
+	}
+	return "(set)"
+}
+
+// Format prints what String says whatever the verb, because %#v and %d would look inside.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue is String, so that structured logs do not print the value either.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Load reads the configuration from environ (KEY=value). All faults are reported together, each with the variable's
+// name; no text holds a secret.
+func Load(ctx context.Context, environ []string, sim bool) (Config, error) {
+	env := newEnvironment(environ)
+	cfg := Config{Sim: sim}
+	faults := env.process(ctx, &cfg)
+	cfg.Set = env.set()
+	faults = append(faults, env.faults()...)
+	faults = append(faults, cfg.common()...)
+	return cfg, faults.err()
+}

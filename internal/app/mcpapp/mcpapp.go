@@ -1,0 +1,143 @@
+// Package mcpapp builds the MCP server: a dispatcher that can read the tenant and submit requests, and nothing with which
+// a vote could be made. The writing credential and the signing key are not here on purpose.
+package mcpapp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/internal/mcpserver"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+// App is an MCP server and what is behind it.
+type App struct {
+	*app.Base
+	Dispatcher *tools.Dispatcher
+	Caller     *app.Caller
+}
+
+// Options are what is not configuration.
+type Options struct {
+	Log *slog.Logger
+	// SignIn proves who calls, with MDE_IDENTITY=cli; by default the Azure CLI's credential.
+	SignIn azcore.TokenCredential
+}
+
+// Open opens the store, checks the policy and builds the dispatcher.
+func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
+	base, err := app.Open(ctx, cfg, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Base: base}
+	if a.Dispatcher, err = base.Dispatcher(base.Config.Read); err == nil {
+		a.Caller, err = caller(base.Config, o.SignIn)
+	}
+	if err != nil {
+		base.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func caller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, error) {
+	cloud := cfg.Tenant.Cloud()
+	if signIn == nil && cfg.Identity.Source == "cli" {
+		cli, err := azpipe.NewCredential(azpipe.CredentialConfig{Kind: azpipe.KindCLI, TenantID: cfg.Tenant.ID})
+		if err != nil {
+			return nil, err
+		}
+		signIn = cli
+	}
+	return app.NewCaller(cfg.Identity, cloud.Scope, signIn), nil
+}
+
+// Opening is an App on its way: MCP's handshake must not wait for the store, so the server is given this instead.
+type Opening struct {
+	done chan struct{}
+	app  *App
+	err  error
+}
+
+// Begin opens an App in the background.
+func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
+	p := &Opening{done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.app, p.err = Open(ctx, cfg, o)
+	}()
+	return p
+}
+
+// Ready returns an Opening that is already done.
+func Ready(a *App) *Opening {
+	p := &Opening{done: make(chan struct{}), app: a}
+	close(p.done)
+	return p
+}
+
+// Wait returns the App when it is open.
+func (p *Opening) Wait(ctx context.Context) (*App, error) {
+	select {
+	case <-p.done:
+		return p.app, p.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close waits for the opening to end and closes what it opened.
+func (p *Opening) Close() {
+	<-p.done
+	if p.app != nil {
+		p.app.Close()
+	}
+}
+
+// Server makes the MCP server over an App that may still be opening.
+func (p *Opening) Server(version string, log *slog.Logger) (*mcpserver.Server, error) {
+	list, err := tools.Catalogue()
+	if err != nil {
+		return nil, err
+	}
+	return mcpserver.New(mcpserver.Options{
+		Tools: list, Version: version, Logger: log,
+		Dispatcher: func(ctx context.Context) (mcpserver.Caller, error) {
+			a, err := p.Wait(ctx)
+			if err != nil {
+				return nil, asRefusal(err)
+			}
+			return a, nil
+		},
+		Requester: func(_ context.Context, agent string) approvals.Requester {
+			return approvals.Requester{Via: approvals.ViaMCP, Agent: agent} // Call fills in the person
+		},
+	})
+}
+
+// Call runs a tool for whoever this process's calls belong to, because an MCP client can't be asked who that is. Without
+// an answer to that the tool is not run.
+func (a *App) Call(ctx context.Context, c tools.Call) (tools.Result, error) {
+	who, err := a.Caller.Requester(ctx, c.Requester.Via, c.Requester.Agent)
+	if err != nil {
+		return tools.Result{}, approvals.Refuse(approvals.KindNoAnswer, err, "who is calling could not be found out, so nothing was done: %v", err)
+	}
+	c.Requester = who
+	return a.Dispatcher.Call(ctx, c)
+}
+
+// asRefusal gives an error of opening a text for the caller, because a call can't be answered without what failed.
+func asRefusal(err error) error {
+	var refused *approvals.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return approvals.Refuse(approvals.KindStore, err, "the server could not start: %v", err)
+}

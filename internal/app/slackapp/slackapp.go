@@ -1,0 +1,150 @@
+// Package slackapp builds the Slack face and the worker: what holds the signing key, knows who may approve, and writes to
+// the tenant.
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/slackbot"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+// App is a bot with its worker, or a worker alone.
+type App struct {
+	*app.Base
+	Bot    *slackbot.Bot // nil without a signing key
+	Worker *worker.Worker
+}
+
+// Open opens the store, checks the policy and builds the worker, and the bot when there is a key to sign votes with.
+func Open(ctx context.Context, cfg app.Config, log *slog.Logger) (*App, error) {
+	base, err := app.Open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Base: base}
+	if err := a.build(); err != nil {
+		base.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) build() error {
+	slack := a.Config.Slack
+	signer, verifier, err := a.Config.Votes.SignerKeys()
+	if err != nil {
+		return err
+	}
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal()})
+	if err != nil {
+		return err
+	}
+	if a.Worker, err = a.buildWorker(people, verifier); err != nil {
+		return err
+	}
+	if signer == nil {
+		return nil
+	}
+	a.Bot, err = a.buildBot(people, signer, verifier)
+	return err
+}
+
+// buildWorker makes the worker. It acts with the writing credential; where none is configured the reading one serves,
+// and the tenant refuses what it may not do.
+func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier) (*worker.Worker, error) {
+	notifier, err := slackbot.NewNotifier(slackbot.NotifierOptions{
+		APIURL: a.Config.Slack.APIURL, BotToken: a.Config.Slack.BotToken.Reveal(),
+		Store: a.Store, ApprovalChannel: a.Config.Slack.ApprovalChannel, Logger: a.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	client, _, err := a.Client(a.writing())
+	if err != nil {
+		return nil, err
+	}
+	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: client, Writer: client, Tenant: a.Config.Tenant.ID})
+	if err != nil {
+		return nil, err
+	}
+	risks, err := app.ToolRisks()
+	if err != nil {
+		return nil, err
+	}
+	t := a.Config.Timing
+	return worker.New(worker.Options{
+		Store: a.Store, Policy: a.Policy, Verifier: verifier, Directory: people,
+		Performer: performer, Tools: risks, Notifier: notifier, Logger: a.Log,
+		Timing: worker.Timing{
+			Poll: t.Poll, Grace: t.Grace, SendLimit: t.SendLimit, WriteTimeout: t.WriteTimeout,
+			SweepEvery: t.SweepEvery, Recovery: t.Recovery, Rescue: t.Rescue, JobTimeout: t.JobTimeout,
+		},
+	})
+}
+
+func (a *App) writing() app.Credential {
+	if a.Config.Write.IsSet() {
+		return a.Config.Write
+	}
+	return a.Config.Read
+}
+
+func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifier *approvals.Verifier) (*slackbot.Bot, error) {
+	box, err := ballot.New(ballot.Options{
+		Store: a.Store, Policy: a.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: a.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	dispatcher, err := a.Dispatcher(a.Config.Read)
+	if err != nil {
+		return nil, err
+	}
+	slack := a.Config.Slack
+	return slackbot.New(slackbot.Options{
+		APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), AppToken: slack.AppToken.Reveal(),
+		Dispatcher: dispatcher, Gate: a.Gate, Ballot: box, Store: a.Store, People: people,
+		ResponderGroup: approvals.Group{Name: "responders", Slack: slack.ResponderGroup}, Channels: slack.Channels, ApprovalChannel: slack.ApprovalChannel,
+		Logger: a.Log,
+	})
+}
+
+// RunWorker performs what was approved until ctx ends.
+func (a *App) RunWorker(ctx context.Context) error {
+	if err := a.Worker.Start(ctx); err != nil {
+		return fmt.Errorf("the worker can't start: %w", err)
+	}
+	a.Log.Info("the worker runs")
+	<-ctx.Done()
+	return a.stopWorker(ctx)
+}
+
+// stopWorker lets jobs that run come to their end, for a limited time.
+func (a *App) stopWorker(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout)
+	defer cancel()
+	return a.Worker.Stop(limited)
+}
+
+// RunBot checks the workspace, connects to it and performs what was approved until ctx ends.
+func (a *App) RunBot(ctx context.Context) error {
+	if a.Bot == nil {
+		return errors.New("there is no vote signing key, so nobody could vote: set MDE_VOTE_SIGNING_KEY or run `mde-slackbot worker`")
+	}
+	if err := a.Bot.Check(ctx); err != nil {
+		return err
+	}
+	if err := a.Worker.Start(ctx); err != nil {
+		return fmt.Errorf("the worker can't start: %w", err)
+	}
+	err := a.Bot.Run(ctx)
+	return errors.Join(err, a.stopWorker(ctx))
+}

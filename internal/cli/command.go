@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mde-ops/mde-ops/internal/app"
+)
+
+// Execute runs a command tree with the given surroundings.
+func Execute(ctx context.Context, root *cobra.Command, env Env) error {
+	root.SilenceErrors, root.SilenceUsage, root.TraverseChildren = true, true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// flagError makes a wrong flag the caller's error.
+func flagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	return Usagef("%w; `%s --help` lists the flags", err, cmd.CommandPath())
+}
+
+// NoWords refuses words where a command takes none.
+func NoWords(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return Usagef("%s has no command %q; `%s --help` lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
+}
+
+// Settings are the flags that both commands have.
+type Settings struct {
+	Tenant      string
+	CheckConfig bool
+}
+
+// Bind defines the flags on a root command.
+func (s *Settings) Bind(root *cobra.Command) {
+	root.PersistentFlags().StringVar(&s.Tenant, "tenant", "", `"sim" starts a simulated tenant and uses it`)
+	root.PersistentFlags().BoolVar(&s.CheckConfig, "check-config", false, "check the configuration, report every fault, and end")
+}
+
+// Load reads the configuration, checks it with check and the policy with it, and makes the log. Every fault is the
+// caller's, and all are reported together.
+func Load(ctx context.Context, env Env, set Settings, check func(app.Config) error) (app.Config, *slog.Logger, error) {
+	if set.Tenant != "" && set.Tenant != "sim" {
+		return app.Config{}, nil, Usagef(`--tenant %q is not known: "sim" is, and without the flag MDE_TENANT_ID says which`, set.Tenant)
+	}
+	cfg, err := app.Load(ctx, env.Environ, set.Tenant == "sim")
+	err = app.JoinFaults(err, check(cfg))
+	if err == nil || cfg.Policy.File != "" { // the default policy can only repeat what is wrong with its settings
+		_, wrong := app.LoadPolicy(cfg.Policy)
+		err = app.JoinFaults(err, wrong)
+	}
+	if err != nil {
+		return app.Config{}, nil, Usage(err)
+	}
+	return cfg, app.NewLogger(env.Stderr, cfg.Log), nil
+}

@@ -1,0 +1,251 @@
+package cli_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // to hold a lock as another process would
+
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// command is one word of a script.
+type command func(s *surroundings, ts *testscript.TestScript, args []string)
+
+// commands are the words that only these scripts know.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, c := range map[string]struct {
+		run   command
+		least int
+	}{
+		"exits":       {exits, 2},        // exits CODE COMMAND ARG…: run it, and want exactly that exit code; @101 stands for so many device ids
+		"device":      {device, 2},       // device PREFIX NAME: set PREFIX_ID, _IP and _AAD
+		"writes":      {writes, 1},       // writes N: so many writing requests reached the tenant, accepted or not
+		"posts":       {posts, 2},        // posts ACTION N: so many writes of that kind were accepted
+		"asked":       {asked, 1},        // asked N: so many requests of any kind reached the API
+		"fault":       {fault, 1},        // fault STATUS: the tenant answers the next API requests so
+		"tenant-down": {tenantDown, 0},   // the tenant stops listening
+		"as-bot":      {asBot, 0},        // set the variables of mde-slackbot
+		"as-mcp":      {asMCP, 0},        // and unset them
+		"read-only":   {readOnly, 1},     // read-only FILE: make a SQLite file one that may only be read
+		"lock":        {lock, 1},         // lock FILE: hold the write lock of a SQLite file
+		"unlock":      {unlock, 0},       //
+		"capture":     {capture, 2},      // capture NAME REGEXP: set NAME to what matched in the last output
+		"no-leavings": {noLeavings, 0},   // nothing is left in the folder for temporary files
+		"starts":      {starts, 2},       // starts NAME COMMAND ARG…: run it in the background with an open input
+		"says":        {says, 2},         // says NAME LINE: write a line to its input
+		"hears":       {hears, 2},        // hears NAME REGEXP: wait until its output matches
+		"hangs-up":    {hangsUp, 1},      // hangs-up NAME: end its input
+		"interrupts":  {interrupts, 1},   // interrupts NAME: what Ctrl-C does
+		"ended":       {ended, 2},        // ended NAME CODE: wait for its end and look at its exit code
+		"connected":   {connected, 1},    // connected N: wait until so many sockets are connected to the workspace
+		"slack":       {slackCommand, 3}, // slack NAME USER TEXT: type /mde TEXT in #security and set NAME to the request it made
+		"press":       {press, 3},        // press USER BUTTON TEXT: press a button of the card that shows TEXT
+		"card":        {waitForCard, 1},  // card TEXT: wait for a message in #security that shows TEXT
+	} {
+		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < c.least {
+				ts.Fatalf("usage: %s with at least %d words, without !", name, c.least)
+			}
+			s, ok := ts.Value(surroundingsKey{}).(*surroundings)
+			if !ok {
+				ts.Fatalf("the script has no surroundings")
+			}
+			c.run(s, ts, args)
+		}
+	}
+	return all
+}
+
+// condition answers [mounts]: may this user mount a small file system of its own?
+func condition(name string) (bool, error) {
+	if name != "mounts" {
+		return false, errors.New("unknown condition " + name)
+	}
+	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt").Run() == nil, nil
+}
+
+func number(ts *testscript.TestScript, text string) int {
+	n, err := strconv.Atoi(text)
+	ts.Check(err)
+	return n
+}
+
+func exits(s *surroundings, ts *testscript.TestScript, args []string) {
+	var words []string
+	for _, a := range args[1:] {
+		count, isDevices := strings.CutPrefix(a, "@")
+		if !isDevices {
+			words = append(words, a)
+			continue
+		}
+		for i := range number(ts, count) {
+			words = append(words, s.tenant.AddDevice(mdesim.Machine{ComputerDNSName: "extra" + strconv.Itoa(i) + ".contoso.com"}).ID)
+		}
+	}
+	err := ts.Exec(words[0], words[1:]...)
+	var failed *exec.ExitError
+	code := 0
+	if errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want := number(ts, args[0]); code != want {
+		ts.Fatalf("the exit code is %d, not %d", code, want)
+	}
+}
+
+func device(s *surroundings, ts *testscript.TestScript, args []string) {
+	m := s.tenant.Device(args[1])
+	ts.Setenv(args[0]+"_ID", m.ID)
+	ts.Setenv(args[0]+"_IP", string(m.LastIPAddress))
+	ts.Setenv(args[0]+"_AAD", string(m.AADDeviceID))
+}
+
+func want(ts *testscript.TestScript, what string, got int, want string) {
+	if got != number(ts, want) {
+		ts.Fatalf("%s: %d, not %s", what, got, want)
+	}
+}
+
+func writes(s *surroundings, ts *testscript.TestScript, args []string) {
+	want(ts, "writes that reached the tenant", s.tenant.Writes(), args[0])
+}
+
+func posts(s *surroundings, ts *testscript.TestScript, args []string) {
+	n := 0
+	for _, e := range s.tenant.Effects() {
+		if strings.HasSuffix(e.Path, "/"+args[0]) {
+			n++
+		}
+	}
+	want(ts, args[0]+" accepted", n, args[1])
+}
+
+func asked(s *surroundings, ts *testscript.TestScript, args []string) {
+	n := 0
+	for r, count := range s.tenant.Requests() {
+		if strings.HasPrefix(r.Path, "/api/") {
+			n += count
+		}
+	}
+	want(ts, "requests to the API", n, args[0])
+}
+
+func fault(s *surroundings, ts *testscript.TestScript, args []string) {
+	s.tenant.Fail(mdesim.Fault{Path: "/api/**", Status: number(ts, args[0]), Times: -1})
+}
+
+func tenantDown(s *surroundings, ts *testscript.TestScript, _ []string) { ts.Check(s.server.Close()) }
+
+func asBot(s *surroundings, ts *testscript.TestScript, _ []string) {
+	for name, value := range s.bot {
+		ts.Setenv(name, value)
+	}
+}
+
+func asMCP(s *surroundings, ts *testscript.TestScript, _ []string) {
+	for name := range s.bot {
+		ts.Setenv(name, "")
+	}
+}
+
+// readOnly writes a format version into the header that SQLite may read and not write, because file modes don't stop a
+// test that runs as root.
+func readOnly(_ *surroundings, ts *testscript.TestScript, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteAt([]byte{3}, 18)
+	ts.Check(errors.Join(err, f.Close()))
+}
+
+func lock(s *surroundings, ts *testscript.TestScript, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	conn, err := db.Conn(context.Background())
+	ts.Check(err)
+	_, err = conn.ExecContext(context.Background(), "BEGIN EXCLUSIVE")
+	ts.Check(err)
+	free := func() { _ = conn.Close(); _ = db.Close() }
+	s.locks = append(s.locks, free)
+	ts.Defer(free)
+}
+
+func unlock(s *surroundings, _ *testscript.TestScript, _ []string) {
+	for _, free := range s.locks {
+		free()
+	}
+	s.locks = nil
+}
+
+func noLeavings(_ *surroundings, ts *testscript.TestScript, _ []string) {
+	dir := ts.Getenv("TMPDIR")
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	ts.Check(err)
+	if dir == "" || len(left) > 0 {
+		ts.Fatalf("left in %q: %v", dir, left)
+	}
+}
+
+func connected(s *surroundings, ts *testscript.TestScript, args []string) {
+	n := number(ts, args[0])
+	waitFor(s, ts, "the sockets", func(snap slacksim.Snapshot) bool { return snap.Connections >= n })
+}
+
+func waitFor(s *surroundings, ts *testscript.TestScript, what string, ok func(slacksim.Snapshot) bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := s.workspace.WaitFor(ctx, ok); err != nil {
+		ts.Fatalf("waiting for %s: %v\n%s", what, err, s.logs())
+	}
+}
+
+func slackCommand(s *surroundings, ts *testscript.TestScript, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	out, err := s.workspace.Command(ctx, args[1], slacksim.Security, "/mde", args[2])
+	ts.Check(err)
+	ts.Logf("@%s is answered: %s", args[1], out.Reply)
+	_, rest, _ := strings.Cut(out.Reply, "Request ")
+	id, _, made := strings.Cut(rest, " ")
+	if !made {
+		ts.Fatalf("no request was made")
+	}
+	ts.Setenv(args[0], id)
+}
+
+// cardWith waits for a card, not a reply in its thread, that shows a text.
+func cardWith(s *surroundings, ts *testscript.TestScript, text string) slacksim.Message {
+	var card slacksim.Message
+	waitFor(s, ts, "a card with "+text, func(snap slacksim.Snapshot) bool {
+		i := slices.IndexFunc(snap.Messages[slacksim.Security], func(m slacksim.Message) bool {
+			return m.ThreadTS == "" && strings.Contains(string(m.RawBlocks), text)
+		})
+		if i >= 0 {
+			card = snap.Messages[slacksim.Security][i]
+		}
+		return i >= 0
+	})
+	return card
+}
+
+func waitForCard(s *surroundings, ts *testscript.TestScript, args []string) { cardWith(s, ts, args[0]) }
+
+func press(s *surroundings, ts *testscript.TestScript, args []string) {
+	card := cardWith(s, ts, args[2])
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err := s.workspace.Click(ctx, args[0], slacksim.Security, card.TS, args[1])
+	ts.Check(err)
+}

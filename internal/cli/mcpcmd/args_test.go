@@ -1,0 +1,88 @@
+package mcpcmd
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/internal/cli"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+func TestWordsBecomeArguments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		tool  string
+		words []string
+		want  string
+	}{
+		{"get_device", []string{"host01"}, `{"device":"host01"}`},
+		{"get_device", []string{"--device", "host01"}, `{"device":"host01"}`},
+		{"get_device", []string{"--", "-host"}, `{"device":"-host"}`},
+		{"get_device", nil, `{}`},
+		{"isolate_devices", []string{"a", "b", "--reason", "c2"}, `{"devices":["a","b"],"reason":"c2"}`},
+		{"isolate_devices", []string{"--reason=-x", "a"}, `{"devices":["a"],"reason":"-x"}`},
+		{"isolate_devices", []string{"--devices", "a,b", "--devices=c"}, `{"devices":["a,b","c"]}`},
+		{"isolate_devices", []string{"a", "--isolation-type", "Selective"}, `{"devices":["a"],"isolation_type":"Selective"}`},
+		{"isolate_devices", []string{""}, `{"devices":[""]}`},
+		{"list_alerts", []string{"--limit", "-3"}, `{"limit":-3}`},
+		{"list_alerts", []string{"--limit=0", "--json"}, `{"limit":0}`},
+	} {
+		tool, err := find(c.tool)
+		require.NoError(t, err)
+		raw, _, err := parseCall(tool, c.words)
+		require.NoError(t, err, c.words)
+		require.JSONEq(t, c.want, string(raw), c.words)
+	}
+}
+
+func TestOptionsOfCall(t *testing.T) {
+	t.Parallel()
+	tool, err := find("get_device")
+	require.NoError(t, err)
+	_, opts, err := parseCall(tool, []string{"--json", "host01", "--tenant", "sim"})
+	require.NoError(t, err)
+	require.Equal(t, callOptions{JSON: true, Tenant: "sim"}, opts)
+	_, _, err = parseCall(tool, []string{"-h"})
+	require.ErrorIs(t, err, pflag.ErrHelp)
+}
+
+// No argument of a tool may hide behind a flag of call itself.
+func TestNoArgumentIsNamedLikeAFlagOfCall(t *testing.T) {
+	t.Parallel()
+	all, err := tools.Catalogue()
+	require.NoError(t, err)
+	for _, tool := range all {
+		for _, a := range tool.Args {
+			require.NotContains(t, []string{"json", "tenant", "help"}, flagName(a.Name), tool.Name)
+			require.Contains(t, usage(tool), "--"+flagName(a.Name))
+		}
+	}
+}
+
+func FuzzParseCall(f *testing.F) {
+	for _, s := range []string{"host01", "--reason=-x\nhost01", "--\n--reason", "-h", "--limit\nmany", "--devices", "=\n-", "--json=maybe", "a\x00b\n\xff"} {
+		f.Add(s)
+	}
+	all, err := tools.Catalogue()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, tool := range all {
+			raw, _, err := parseCall(tool, strings.Split(text, "\n"))
+			var usage *cli.UsageError
+			switch {
+			case errors.Is(err, pflag.ErrHelp):
+			case err != nil:
+				require.ErrorAs(t, err, &usage, "a wrong word is the caller's to mend")
+			default:
+				require.True(t, json.Valid(raw), "%s", raw)
+			}
+		}
+	})
+}

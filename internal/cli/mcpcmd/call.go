@@ -1,0 +1,147 @@
+package mcpcmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
+	"github.com/mde-ops/mde-ops/internal/cli"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+func toolsCommand(env cli.Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "tools",
+		Short: "list the tools",
+		Args:  cli.NoWords,
+		RunE: func(*cobra.Command, []string) error {
+			list, err := tools.Catalogue()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(env.Stdout, list)
+			}
+			return writeTools(env.Stdout, list)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, with schemas")
+	return cmd
+}
+
+func writeTools(w io.Writer, list []tools.Tool) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "TOOL\tRISK\tWHAT IT DOES")
+	for _, t := range list {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", t.Name, t.Risk, t.Title)
+	}
+	return tw.Flush()
+}
+
+func callCommand(env cli.Env, set *cli.Settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "call TOOL [WORD…] [--flag value…] [--json]",
+		Short: "run one tool; `mde-mcp tools` lists them",
+		Example: "  mde-mcp call get_device host01\n" +
+			"  mde-mcp call isolate_devices host01 --reason \"beaconing to a known C2\"\n" +
+			"  mde-mcp call find_devices --os Windows11 --json",
+		DisableFlagParsing: true, // the flags are the tool's
+		RunE: func(cmd *cobra.Command, words []string) error {
+			return call(cmd.Context(), env, *set, words)
+		},
+	}
+}
+
+// call runs one tool through the dispatcher, as every other face does.
+func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) error {
+	if len(words) == 0 || words[0] == "--help" || words[0] == "-h" {
+		fmt.Fprintln(env.Stdout, "usage: mde-mcp call TOOL [WORD…] [--flag value…] [--json]\n`mde-mcp tools` lists the tools.")
+		if len(words) == 0 {
+			return cli.Usagef("call needs the name of a tool")
+		}
+		return nil
+	}
+	tool, err := find(words[0])
+	if err != nil {
+		return err
+	}
+	args, opts, err := parseCall(tool, words[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(env.Stdout, "%s\n\n%s\n", usage(tool), tool.Summary)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if opts.Tenant != "" {
+		set.Tenant = opts.Tenant
+	}
+	result, err := perform(ctx, env, set, tool, args)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return writeJSON(env.Stdout, result.Output)
+	}
+	_, err = fmt.Fprintln(env.Stdout, result.Text)
+	return err
+}
+
+func find(name string) (tools.Tool, error) {
+	list, err := tools.Catalogue()
+	if err != nil {
+		return tools.Tool{}, err
+	}
+	for _, t := range list {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return tools.Tool{}, cli.Usagef("there is no tool %q; `mde-mcp tools` lists them", name)
+}
+
+func perform(ctx context.Context, env cli.Env, set cli.Settings, tool tools.Tool, args json.RawMessage) (tools.Result, error) {
+	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
+	if err != nil {
+		return tools.Result{}, err
+	}
+	a, err := mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log})
+	if err != nil {
+		return tools.Result{}, err
+	}
+	defer a.Close()
+	who, err := a.Caller.Requester(ctx, approvals.ViaShell, "")
+	if err != nil {
+		return tools.Result{}, err
+	}
+	result, err := a.Dispatcher.Call(ctx, tools.Call{Tool: tool.Name, Args: args, Requester: who})
+	if approvals.KindOf(err) == approvals.KindInvalid {
+		return tools.Result{}, cli.Usage(err)
+	}
+	return result, err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// version is the module's version as the build recorded it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

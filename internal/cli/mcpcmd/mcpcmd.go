@@ -1,0 +1,75 @@
+// Package mcpcmd is the command line of mde-mcp: the MCP server over stdio, single tool calls from the shell, and the
+// demo.
+package mcpcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
+	"github.com/mde-ops/mde-ops/internal/cli"
+	"github.com/mde-ops/mde-ops/internal/demo"
+)
+
+// Run runs mde-mcp.
+func Run(ctx context.Context, env cli.Env) error { return cli.Execute(ctx, newCommand(env), env) }
+
+func newCommand(env cli.Env) *cobra.Command {
+	var set cli.Settings
+	root := &cobra.Command{
+		Use:   "mde-mcp",
+		Short: "Microsoft Defender for Endpoint tools over the Model Context Protocol",
+		Long: "mde-mcp serves Microsoft Defender for Endpoint tools over the Model Context Protocol on standard input and output.\n" +
+			"A tool that would change the tenant only makes a request; people approve it in Slack, and mde-slackbot performs it.\n" +
+			"Configuration is by environment variables: docs/configuration.md.",
+		Args: cli.NoWords, Version: version(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set) },
+	}
+	set.Bind(root)
+	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env))
+	return root
+}
+
+// serve speaks MCP over stdio. The handshake doesn't wait for the store or the tenant: they open in the background. A
+// configuration or policy that doesn't parse ends the process first, because then no call could ever be decided.
+func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
+	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
+	if err != nil {
+		return err
+	}
+	if set.CheckConfig {
+		fmt.Fprintln(env.Stdout, "the configuration is good")
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	opening := mcpapp.Begin(ctx, cfg, mcpapp.Options{Log: log})
+	defer opening.Close()
+	defer cancel() // an opening that still runs ends before it is waited for
+	server, err := opening.Server(version(), log)
+	if err != nil {
+		return err
+	}
+	err = server.Serve(ctx, env.Stdin, env.Stdout)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func demoCommand(env cli.Env) *cobra.Command {
+	o := demo.Options{In: env.Stdin, Out: env.Stdout, Log: env.Stderr}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "tell the whole story on a simulated tenant and workspace",
+		Args:  cli.NoWords,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return demo.Story(cmd.Context(), o) },
+	}
+	cmd.Flags().BoolVar(&o.Serve, "serve", false, "keep everything up afterwards, for an MCP client of yours")
+	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	return cmd
+}

@@ -1,0 +1,92 @@
+// Package slackcmd is the command line of mde-slackbot: the bot, a worker without a face, key making and the demo.
+package slackcmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/app/slackapp"
+	"github.com/mde-ops/mde-ops/internal/cli"
+	"github.com/mde-ops/mde-ops/internal/demo"
+)
+
+// Run runs mde-slackbot.
+func Run(ctx context.Context, env cli.Env) error { return cli.Execute(ctx, newCommand(env), env) }
+
+// role is one way to run the app: what its configuration must have, and what it does.
+type role struct {
+	check func(app.Config) error
+	run   func(*slackapp.App, context.Context) error
+}
+
+func newCommand(env cli.Env) *cobra.Command {
+	var set cli.Settings
+	bot := role{app.Config.CheckSlack, (*slackapp.App).RunBot}
+	worker := role{app.Config.CheckWorker, (*slackapp.App).RunWorker}
+	root := &cobra.Command{
+		Use:   "mde-slackbot",
+		Short: "Slack face and worker of mde-ops",
+		Long: "mde-slackbot connects to Slack by Socket Mode, takes /mde commands and votes, and performs what was approved.\n" +
+			"Configuration is by environment variables: docs/configuration.md.",
+		Args: cli.NoWords,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, bot) },
+	}
+	set.Bind(root)
+	root.AddCommand(&cobra.Command{
+		Use:   "worker",
+		Short: "perform what was approved, without taking commands or votes",
+		Args:  cli.NoWords,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
+	}, keygenCommand(env), demoCommand(env))
+	return root
+}
+
+// run checks the configuration, opens the app and runs it until the context ends.
+func run(ctx context.Context, env cli.Env, set cli.Settings, as role) error {
+	cfg, log, err := cli.Load(ctx, env, set, as.check)
+	if err != nil {
+		return err
+	}
+	if set.CheckConfig {
+		fmt.Fprintln(env.Stdout, "the configuration is good")
+		return nil
+	}
+	a, err := slackapp.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return as.run(a, ctx)
+}
+
+func keygenCommand(env cli.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "keygen",
+		Short: "make a key pair for signing votes",
+		Args:  cli.NoWords,
+		RunE: func(*cobra.Command, []string) error {
+			private, public, err := app.NewVoteKey()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Stdout, "# for mde-slackbot only: keep it secret\nMDE_VOTE_SIGNING_KEY=%s\n# for separate workers\nMDE_VOTE_PUBLIC_KEYS=%s\n",
+				private, public)
+			return nil
+		},
+	}
+}
+
+func demoCommand(env cli.Env) *cobra.Command {
+	o := demo.Options{In: env.Stdin, Out: env.Stdout, Log: env.Stderr}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "type /mde commands in a simulated workspace, on a simulated tenant",
+		Args:  cli.NoWords,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return demo.Terminal(cmd.Context(), o) },
+	}
+	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	return cmd
+}

@@ -1,0 +1,209 @@
+// Package demo starts the whole house on a simulated tenant and a simulated Slack workspace, from production parts, and
+// shows it: as a story that an assistant and two people play, and as a terminal in which a person plays all of them.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
+	"github.com/mde-ops/mde-ops/internal/app/slackapp"
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// Options are what a demo is told.
+type Options struct {
+	In       io.Reader
+	Out, Log io.Writer
+	// Serve keeps everything up after the story; Verbose shows the log of every part.
+	Serve, Verbose bool
+}
+
+// The times of a demo: short enough to watch, in the same order as the real ones.
+const (
+	actionPending = 300 * time.Millisecond
+	actionRunning = 700 * time.Millisecond
+	startLimit    = 30 * time.Second
+)
+
+// house is everything that a demo runs.
+type house struct {
+	log       *slog.Logger
+	dir       string
+	tenant    *mdesim.Tenant
+	sim       *mdesim.Server
+	workspace *slacksim.Workspace
+	slack     *slacksim.Server
+	bot       *slackapp.App
+	mcp       *mcpapp.App
+	url       string // of the MCP server
+	environ   []string
+	botEnded  chan error
+
+	closers []func()
+}
+
+// build starts the house and waits until the bot is connected.
+func build(ctx context.Context, o Options) (*house, error) {
+	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1)}
+	if o.Verbose {
+		h.log = app.NewLogger(o.Log, app.Log{Level: slog.LevelDebug, Format: "text"})
+	}
+	for _, start := range []func(context.Context) error{h.startSims, h.startBot, h.startServer} {
+		if err := start(ctx); err != nil {
+			h.close()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (h *house) onClose(f func()) { h.closers = append(h.closers, f) }
+
+// close ends everything, last started first.
+func (h *house) close() {
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		h.closers[i]()
+	}
+	h.closers = nil
+}
+
+func (h *house) startSims(context.Context) error {
+	dir, err := os.MkdirTemp("", "mde-ops-demo-")
+	if err != nil {
+		return fmt.Errorf("no folder for the demo: %w", err)
+	}
+	h.dir = dir
+	h.onClose(func() { _ = os.RemoveAll(dir) })
+	h.tenant = &mdesim.Tenant{ActionPending: actionPending, ActionRunning: actionRunning, Log: h.log}
+	if h.sim, err = h.tenant.Start(); err != nil {
+		return fmt.Errorf("the simulated tenant can't start: %w", err)
+	}
+	h.onClose(func() { _ = h.sim.Close() })
+	h.workspace = new(slacksim.Workspace)
+	h.workspace.Cast()
+	for id, name := range map[string]string{slacksim.Alice: "alice", slacksim.Bob: "bob", slacksim.Carol: "carol"} {
+		u, err := h.workspace.User(id)
+		if err != nil {
+			return err
+		}
+		u.Email = name + "@contoso.com" // the people of the simulated tenant
+		h.workspace.AddUser(u)
+	}
+	if h.slack, err = h.workspace.Start(); err != nil {
+		return fmt.Errorf("the simulated workspace can't start: %w", err)
+	}
+	h.onClose(h.slack.Close)
+	return h.makeEnviron()
+}
+
+// makeEnviron writes the configuration as an administrator would, so that the demo runs what production runs.
+func (h *house) makeEnviron() error {
+	ca, err := h.sim.CAFile(h.dir)
+	if err != nil {
+		return fmt.Errorf("the simulated tenant's certificate: %w", err)
+	}
+	h.environ = []string{
+		"MDE_TENANT_ID=" + mdesim.DefaultTenantID,
+		"MDE_BASE_URL=" + h.sim.URL,
+		"MDE_AUTHORITY=" + h.sim.URL,
+		"MDE_CA_FILE=" + ca,
+		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID,
+		"MDE_CLIENT_SECRET=" + mdesim.DefaultReaderSecret,
+		"MDE_STORE=sqlite:" + filepath.Join(h.dir, "gate.db"),
+		"MDE_APPROVER_GROUP=" + slacksim.OnCall,
+		"MDE_POLL_INTERVAL=250ms",
+	}
+	return nil
+}
+
+func (h *house) startBot(ctx context.Context) error {
+	key, _, err := app.NewVoteKey()
+	if err != nil {
+		return err
+	}
+	tokens := h.workspace.Tokens()
+	cfg, err := app.Load(ctx, append([]string{
+		"MDE_WRITE_CLIENT_ID=" + mdesim.DefaultAppID,
+		"MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
+		"MDE_SLACK_API_URL=" + h.slack.APIURL(),
+		"MDE_SLACK_BOT_TOKEN=" + tokens.Bot,
+		"MDE_SLACK_APP_TOKEN=" + tokens.App,
+		"MDE_SLACK_RESPONDER_GROUP=" + slacksim.Responders,
+		"MDE_SLACK_CHANNELS=" + slacksim.Security,
+		"MDE_SLACK_APPROVAL_CHANNEL=" + slacksim.Security,
+		"MDE_VOTE_SIGNING_KEY=" + key,
+	}, h.environ...), false)
+	if err != nil {
+		return err
+	}
+	if err := cfg.CheckSlack(); err != nil {
+		return err
+	}
+	if h.bot, err = slackapp.Open(ctx, cfg, h.log.With("part", "mde-slackbot")); err != nil {
+		return err
+	}
+	h.onClose(h.bot.Close)
+	return h.runBot(ctx)
+}
+
+func (h *house) runBot(ctx context.Context) error {
+	running, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.botEnded <- h.bot.RunBot(running)
+	}()
+	h.onClose(func() { stop(); <-done })
+	limited, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	connected := make(chan error, 1)
+	go func() {
+		connected <- h.workspace.WaitFor(limited, func(s slacksim.Snapshot) bool { return s.Connections >= 2 })
+	}()
+	select {
+	case err := <-connected:
+		return err
+	case err := <-h.botEnded:
+		return errors.Join(errors.New("the bot ended before it was connected"), err)
+	}
+}
+
+func (h *house) startServer(ctx context.Context) error {
+	cfg, err := app.Load(ctx, append([]string{"MDE_IDENTITY=cli"}, h.environ...), false)
+	if err != nil {
+		return err
+	}
+	if err := cfg.CheckMCP(); err != nil {
+		return err
+	}
+	log := h.log.With("part", "mde-mcp")
+	h.mcp, err = mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log, SignIn: h.sim.UserCredential("alice@contoso.com")})
+	if err != nil {
+		return err
+	}
+	h.onClose(h.mcp.Close)
+	server, err := mcpapp.Ready(h.mcp).Server("demo", log)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("the MCP server can't listen on loopback: %w", err)
+	}
+	web := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = web.Serve(listener) }()
+	h.onClose(func() { _ = web.Close() })
+	h.url = "http://" + listener.Addr().String() + "/mcp"
+	return nil
+}
