@@ -36,4 +36,4 @@ chaos: ## kill the worker RUNS times (1000) at its named points, on every store 
 	MDE_TEST_CHAOS_KILLS=$(RUNS) go test -count=1 -timeout=6h -v -run TestKilled ./internal/chaos/
 
 fuzz: ## fuzz every parser of outside text for FUZZTIME (1m) each
-	bash internal/gen/fuzz.sh $(or $(FUZZTIME),1m)
+	bash .ci/fuzz $(or $(FUZZTIME),1m)

@@ -1,0 +1,242 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
+	"github.com/mde-ops/mde-ops/internal/slackbot"
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+// secondWriter is a second writing application, so that the tenant's record tells two workers apart.
+const secondWriter = "0c6e2f4a-51a7-4b3e-8c1d-7f2f5e9d0a03"
+
+// build builds the real mde-slackbot with its failpoints.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mde-slackbot")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoints", "-o", path, "github.com/mde-ops/mde-ops/cmd/mde-slackbot")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
+}
+
+// house is a tenant, a workspace and a store with nobody working in them yet, and the means to ask and to vote.
+type house struct {
+	tenant    *mdesim.Tenant
+	sim       *mdesim.Server
+	workspace *slacksim.Workspace
+	app       *mcpapp.App
+	box       *ballot.Box
+	binary    string
+	environ   []string
+	devices   int
+	logs      string
+}
+
+// newHouse starts a house on an empty store.
+func newHouse(t *testing.T, bin, storeURL string, tenant *mdesim.Tenant) *house {
+	t.Helper()
+	h := &house{tenant: tenant, binary: bin, logs: t.TempDir()}
+	tenant.ActionPending, tenant.ActionRunning = 50*time.Millisecond, 100*time.Millisecond
+	tenant.Apps = []mdesim.App{
+		{ID: mdesim.DefaultAppID, Name: "worker one", Secret: mdesim.DefaultAppSecret, Roles: mdesim.WriterRoles()},
+		{ID: secondWriter, Name: "worker two", Secret: mdesim.DefaultAppSecret, Roles: mdesim.WriterRoles()},
+		{ID: mdesim.DefaultReaderID, Name: "reader", Secret: mdesim.DefaultReaderSecret, Roles: mdesim.ReaderRoles()},
+	}
+	var err error
+	h.sim, err = tenant.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = h.sim.Close() })
+	h.workspace = new(slacksim.Workspace)
+	h.workspace.Cast()
+	alice, err := h.workspace.User(slacksim.Alice)
+	require.NoError(t, err)
+	alice.Email = "alice@contoso.com" // as in the tenant: whom Slack doesn't know needs a second approver
+	h.workspace.AddUser(alice)
+	slack, err := h.workspace.Start()
+	require.NoError(t, err)
+	t.Cleanup(slack.Close)
+	ca, err := h.sim.CAFile(t.TempDir())
+	require.NoError(t, err)
+	private, public, err := app.NewVoteKey()
+	require.NoError(t, err)
+	h.environ = []string{
+		"MDE_TENANT_ID=" + mdesim.DefaultTenantID, "MDE_BASE_URL=" + h.sim.URL, "MDE_AUTHORITY=" + h.sim.URL, "MDE_CA_FILE=" + ca,
+		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID, "MDE_CLIENT_SECRET=" + mdesim.DefaultReaderSecret,
+		"MDE_CALLS_PER_MINUTE=60000", "MDE_CALLS_PER_HOUR=900000",
+		"MDE_STORE=" + storeURL, "MDE_APPROVER_GROUP=" + slacksim.OnCall,
+		"MDE_POLL_INTERVAL=100ms", "MDE_GRACE=3s", "MDE_SEND_LIMIT=1s", "MDE_WRITE_TIMEOUT=1500ms",
+		"MDE_JOB_TIMEOUT=3s", "MDE_RESCUE_AFTER=4s", "MDE_SWEEP_EVERY=500ms", "MDE_RECOVER_AFTER=1s",
+		"MDE_SLACK_API_URL=" + slack.APIURL(), "MDE_SLACK_BOT_TOKEN=" + h.workspace.Tokens().Bot,
+		"MDE_SLACK_APPROVAL_CHANNEL=" + slacksim.Security, "MDE_VOTE_PUBLIC_KEYS=" + public,
+	}
+	h.open(t, slack.APIURL(), private)
+	return h
+}
+
+// open gives the test the asking and the voting side, in this process.
+func (h *house) open(t *testing.T, slackURL, key string) {
+	t.Helper()
+	cfg, err := app.Load(t.Context(), append([]string{"MDE_USER=alice@example.com", "MDE_IDENTITY=cli", "MDE_VOTE_SIGNING_KEY=" + key}, h.environ...), false)
+	require.NoError(t, err)
+	log := slog.New(slog.DiscardHandler)
+	h.app, err = mcpapp.Open(t.Context(), cfg, mcpapp.Options{Log: log, SignIn: h.sim.UserCredential("alice@contoso.com")})
+	require.NoError(t, err)
+	t.Cleanup(h.app.Close)
+	signer, verifier, err := cfg.Votes.SignerKeys()
+	require.NoError(t, err)
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slackURL, BotToken: h.workspace.Tokens().Bot})
+	require.NoError(t, err)
+	h.box, err = ballot.New(ballot.Options{
+		Store: h.app.Store, Policy: h.app.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: log,
+	})
+	require.NoError(t, err)
+}
+
+// ask requests the isolation of n fresh devices in one call.
+func (h *house) ask(t *testing.T, n int) approvals.Request {
+	t.Helper()
+	var ids []string
+	for range n {
+		h.devices++
+		d := h.tenant.AddDevice(mdesim.Machine{
+			ComputerDNSName: fmt.Sprintf("chaos-%04d.contoso.com", h.devices), OSPlatform: "Windows11", HealthStatus: "Active",
+			OnboardingStatus: "onboarded", DeviceValue: "Normal", RiskScore: "High", ExposureLevel: "Low",
+			FirstSeen: time.Now().Add(-time.Hour), LastSeen: time.Now(),
+		})
+		ids = append(ids, d.ID)
+	}
+	args, err := json.Marshal(map[string]any{"devices": ids, "reason": "a crash test"})
+	require.NoError(t, err)
+	who, err := h.app.Caller.Requester(t.Context(), approvals.ViaMCP, "chaos")
+	require.NoError(t, err)
+	res, err := h.app.Dispatcher.Call(t.Context(), tools.Call{Tool: "isolate_devices", Args: args, Requester: who})
+	require.NoError(t, err)
+	require.NotNil(t, res.Request)
+	return *res.Request
+}
+
+// approve casts bob's vote.
+func (h *house) approve(t *testing.T, r approvals.Request) {
+	t.Helper()
+	bob := approvals.Person{ID: "bob@example.com", Aliases: []string{approvals.SlackAlias(slacksim.DefaultTeamID, slacksim.Bob)}}
+	_, err := h.box.Cast(t.Context(), ballot.Ballot{RequestID: r.ID, Digest: r.Digest, Voter: bob, Verdict: approvals.VerdictApprove})
+	require.NoError(t, err)
+}
+
+// process is one worker process.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	log  *logBuffer
+}
+
+// logBuffer is a process's log, which can be read while it grows.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *logBuffer) contains(text string) bool { return strings.Contains(b.String(), text) }
+
+// spawn starts a worker. app is the application it writes as; point, when not empty, is where it dies.
+func (h *house) spawn(t *testing.T, application, point string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), h.binary, "worker"), done: make(chan struct{}), log: new(logBuffer)}
+	p.cmd.Env = append([]string{
+		"HOME=" + h.logs, "PATH=" + os.Getenv("PATH"),
+		"MDE_WRITE_CLIENT_ID=" + application, "MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
+	}, h.environ...)
+	if point != "" {
+		p.cmd.Env = append(p.cmd.Env, "MDE_FAILPOINT="+point)
+	}
+	p.cmd.Stderr = p.log
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		if t.Failed() {
+			t.Logf("log of worker %d (%s):\n%s", p.cmd.Process.Pid, point, tail(p.log.String()))
+		}
+	})
+	return p
+}
+
+func tail(s string) string {
+	lines := strings.Split(s, "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}
+
+// kill sends SIGKILL and waits for the end.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// killed reports whether the process has ended by SIGKILL; an end of another kind is a fault of the test or the worker.
+func (p *process) killed(t *testing.T) bool {
+	t.Helper()
+	select {
+	case <-p.done:
+	default:
+		return false
+	}
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL,
+		"the worker ended by itself: %s\n%s", p.cmd.ProcessState, tail(p.log.String()))
+	return true
+}
+
+// wait polls ok until it says yes; a test that waits in vain says for what.
+func wait(ctx context.Context, t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			require.Fail(t, "not in time: "+what)
+		case <-tick.C:
+		}
+	}
+}

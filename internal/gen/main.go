@@ -1,0 +1,97 @@
+// Command gen writes docs/tools.md from the tools' own declarations, so that the page can't say anything else.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/mde-ops/mde-ops/tools"
+)
+
+//go:generate go run . ../../docs/tools.md
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("usage: gen FILE")
+	}
+	page, err := page()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(args[0], []byte(page), 0o600)
+}
+
+// page is docs/tools.md.
+func page() (string, error) {
+	list, err := tools.Catalogue()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("# Tools\n\n<!-- Written by `make generate` from the declarations in tools/. Don't edit. -->\n\n" +
+		"Every tool is the same for an assistant (MCP), in Slack and in the shell (`mde-mcp call`). A tool whose risk is not\n" +
+		"`read` only makes a request; docs/approvals.md says who decides.\n\n| tool | toolset | risk | |\n| --- | --- | --- | --- |\n")
+	for _, t := range list {
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, t.Risk, t.Title)
+	}
+	for _, t := range list {
+		section(&b, t)
+	}
+	return b.String(), nil
+}
+
+func section(b *strings.Builder, t tools.Tool) {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", t.Name, t.Summary)
+	fmt.Fprintf(b, "Risk `%s`; read-only %s, destructive %s, idempotent %s, open world %s.\n\n", t.Risk,
+		yes(t.Annotations.ReadOnly), yes(t.Annotations.Destructive), yes(t.Annotations.Idempotent), yes(t.Annotations.OpenWorld))
+	if len(t.Args) == 0 {
+		b.WriteString("It takes no arguments.\n")
+		return
+	}
+	b.WriteString("| argument | type | | what it is |\n| --- | --- | --- | --- |\n")
+	for _, a := range t.Args {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, kind(a), need(a), cell(a.Description))
+	}
+}
+
+func kind(a tools.Arg) string {
+	switch {
+	case len(a.Enum) > 0:
+		return "`" + strings.Join(a.Enum, "`, `") + "`"
+	case a.Type == tools.TypeStrings:
+		return "one or many strings"
+	}
+	return string(a.Type)
+}
+
+func need(a tools.Arg) string {
+	var words []string
+	if a.Required {
+		words = append(words, "required")
+	}
+	if a.Positional {
+		words = append(words, "positional")
+	}
+	if a.Default != "" {
+		words = append(words, "default `"+a.Default+"`")
+	}
+	return strings.Join(words, ", ")
+}
+
+// cell keeps a text inside one cell of a table.
+func cell(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", "\\|"), "\n", " ") }
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
