@@ -449,7 +449,8 @@ func TestConfirmIsTheRequestersOwnYes(t *testing.T) {
 		lab.Kind(t, approvals.KindNotVoter, l.Cast(l.Submit(lab.Plan("isolate_devices", 1)).ID, lab.Person("ann"), confirm))
 
 		for _, who := range []approvals.Requester{
-			{Person: lab.Person("ann"), Verified: true, Via: approvals.ViaMCP}, {Person: lab.Person("ann"), Verified: true, Via: approvals.ViaShell},
+			{Person: lab.Person("ann"), Verified: true, Via: approvals.ViaMCP},
+			{Person: lab.Person("ann"), Verified: true, Via: approvals.ViaShell},
 			{Person: lab.Person("ann"), Via: approvals.ViaSlack},
 		} {
 			l.Use(lab.ParsePolicy(t, rules))

@@ -154,7 +154,8 @@ func TestHistoryMustExplainTheState(t *testing.T) {
 	}
 	vote := approvals.Event{RequestID: "A", Step: -1, Type: approvals.EventVote}
 	good := []approvals.Event{
-		row(-1, "", "pending"), vote, row(-1, "pending", "approved"), {RequestID: "A", Step: -1, Type: "refused"},
+		row(-1, "", "pending"), vote, row(-1, "pending", "approved"),
+		{RequestID: "A", Step: -1, Type: "refused"},
 		row(-1, "approved", "running"), row(0, "waiting", "sending"), row(0, "sending", "accepted"),
 	}
 	require.NoError(t, approvals.CheckHistory(r, good))

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // FuzzArguments requires that whatever passes the checks can be read by the tool, passes them again unchanged, and that
@@ -103,7 +105,7 @@ func TestAges(t *testing.T) {
 func TestNearest(t *testing.T) {
 	offered := []string{"devices", "isolation_type", "reason", "dry_run"}
 	for word, want := range map[string]string{"device": "devices", "dry-run": "dry_run", "Reason": "reason", "isolationtype": "isolation_type", "xyzzy": "", "": ""} {
-		got, _ := nearest(word, offered)
+		got, _ := nearest.Word(word, offered)
 		require.Equal(t, want, got, word)
 	}
 	_, err := json.Marshal(Problems{problem("a", "b")})

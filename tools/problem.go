@@ -2,10 +2,10 @@ package tools
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // Problem is one thing that is wrong with a call's arguments.
@@ -48,44 +48,9 @@ func problem(arg, text string, args ...any) Problem {
 	return Problem{Arg: arg, Text: fmt.Sprintf(text, args...)}
 }
 
-// nearest returns which of offered is most like word, and false when none is alike enough to be a slip of it.
-func nearest(word string, offered []string) (string, bool) {
-	word = strings.ToLower(strings.ReplaceAll(word, "-", "_"))
-	best, least := "", len(word)/2+1
-	for _, o := range slices.Sorted(slices.Values(offered)) {
-		if d := distance(word, strings.ToLower(o)); d < least {
-			best, least = o, d
-		}
-	}
-	return best, best != ""
-}
-
-// distance is the Levenshtein distance of a and b in bytes. Words longer than any name we offer are not compared.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
-}
-
 // didYouMean is the end of a text about an unknown word.
 func didYouMean(word string, offered []string) string {
-	if near, ok := nearest(word, offered); ok {
+	if near, ok := nearest.Word(word, offered); ok {
 		return ", did you mean " + near + "?"
 	}
 	return "."

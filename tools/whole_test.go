@@ -26,6 +26,10 @@ func (listed) Eligible(_ context.Context, g approvals.Group, p approvals.Person)
 	return slices.Contains(g.People, p.ID), nil
 }
 
+func (listed) Known(_ context.Context, p approvals.Person) (approvals.Person, bool, error) {
+	return p, true, nil
+}
+
 // office is a world with an approver's ballot box and a worker.
 type office struct {
 	*world

@@ -25,13 +25,12 @@ func toolNamed(t testing.TB, name string) Tool {
 func TestParseWords(t *testing.T) {
 	for _, c := range []struct{ tool, words, want string }{
 		{"isolate_devices", "host01", `{"devices":["host01"]}`},
-		{"isolate_devices", "host01 host02,host03 because beaconing to a C2", `{"devices":["host01","host02","host03"],"reason":"beaconing to a C2"}`},
+		{"isolate_devices", "host01 host02,host03 --type selective", `{"devices":["host01","host02","host03"],"isolation_type":"Selective"}`},
 		{"isolate_devices", "host01 --isolation-type Selective --dry-run", `{"devices":["host01"],"isolation_type":"Selective","dry_run":true}`},
 		{"isolate_devices", "--isolation_type=Full --devices host01 --devices=host02 --reason=-x", `{"devices":["host01","host02"],"isolation_type":"Full","reason":"-x"}`},
 		{"isolate_devices", "--dry-run=false -- --odd", `{"devices":["--odd"],"dry_run":false}`},
-		{"isolate_devices", "host01 because", `{"devices":["host01"],"reason":""}`},
+		{"isolate_devices", "host01 --reason=", `{"devices":["host01"],"reason":""}`},
 		{"find_devices", "host --limit 5", `{"name_prefix":"host","limit":5}`},
-		{"find_devices", "--limit many", `{"limit":"many"}`},
 		{"get_device", "because", `{"device":"because"}`},
 		{"whoami", "", `{}`},
 	} {
@@ -40,7 +39,9 @@ func TestParseWords(t *testing.T) {
 		require.JSONEq(t, c.want, string(got), c.words)
 	}
 	for _, c := range []struct{ tool, words, text string }{
-		{"isolate_devices", "host01 --isolation-typ Full", "there is no such flag, did you mean isolation_type?"},
+		{"isolate_devices", "host01 --isolation-typ Full", "there is no such flag, did you mean --isolation-type?"},
+		{"find_devices", "--limit many", "is a whole number"},
+		{"isolate_devices", "host01 --dry-run=perhaps", "is true or false"},
 		{"isolate_devices", "host01 -x", "-x: there is no such flag"},
 		{"isolate_devices", "host01 --reason", "--reason: needs a value"},
 		{"isolate_devices", "host01 --reason --dry-run", "--reason=-x"},

@@ -114,8 +114,11 @@ func table(approvers approvals.Group, s settings) []rule {
 		risk  approvals.Risk
 		count int
 	}{
-		{approvals.RiskCollect, 1}, {approvals.RiskContain, 1}, {approvals.RiskExpose, 1},
-		{approvals.RiskExecute, 2}, {approvals.RiskDestroy, 2},
+		{approvals.RiskCollect, 1},
+		{approvals.RiskContain, 1},
+		{approvals.RiskExpose, 1},
+		{approvals.RiskExecute, 2},
+		{approvals.RiskDestroy, 2},
 	} {
 		r := rule{Name: "default-" + string(gated.risk), Risks: []approvals.Risk{gated.risk}, Settings: s}
 		if approvers.Empty() {

@@ -92,8 +92,11 @@ func TestTheDigestFollowsTheContent(t *testing.T) {
 	require.Equal(t, a.Digest(), b.Digest())
 	require.Len(t, a.Digest(), 64)
 	for _, o := range []policy.DefaultOptions{
-		{}, {ApproverGroup: approvals.Group{Name: "oncall", Slack: "S0002"}}, {ApproverGroup: oncall, MaxTargets: 7},
-		{ApproverGroup: oncall, Expires: time.Minute}, {ApproverGroup: oncall, StartBefore: time.Minute},
+		{},
+		{ApproverGroup: approvals.Group{Name: "oncall", Slack: "S0002"}},
+		{ApproverGroup: oncall, MaxTargets: 7},
+		{ApproverGroup: oncall, Expires: time.Minute},
+		{ApproverGroup: oncall, StartBefore: time.Minute},
 	} {
 		require.NotEqual(t, a.Digest(), byDefault(t, o).Digest(), o)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // Fault is one thing that is wrong with a policy file, and what to do about it.
@@ -273,14 +275,9 @@ func keys[V any](m map[string]V) []string {
 
 // suggestion offers what was probably meant, or everything when little is known.
 func suggestion(got string, known []string) string {
-	best, least := "", max(2, len(got)/3)+1
-	for _, k := range known {
-		if d := distance(got, k); d < least {
-			best, least = k, d
-		}
-	}
+	best, near := nearest.Word(got, known)
 	switch {
-	case best != "":
+	case near:
 		return fmt.Sprintf("; did you mean %q?", best)
 	case len(known) == 0:
 		return "; none is defined"
@@ -288,25 +285,4 @@ func suggestion(got string, known []string) string {
 		return "; there are " + strings.Join(known, ", ")
 	}
 	return ""
-}
-
-// distance is how many letters have to be changed, added or removed to make a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := last
-			if a[i] != b[j] {
-				change++
-			}
-			last = row[j+1]
-			row[j+1] = min(change, row[j]+1, last+1)
-		}
-	}
-	return row[len(b)]
 }

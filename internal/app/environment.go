@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // faults are the things wrong with a configuration, collected so that a person mends them in one go.
@@ -185,13 +187,8 @@ func isDevelopers(name string) bool {
 
 // nearest offers the setting that differs least from name.
 func (e *environment) nearest(name string) string {
-	best, distance := "", 4
-	for _, k := range slices.Sorted(maps.Keys(e.known)) {
-		if d := editDistance(name, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
+	best, ok := nearest.Word(name, slices.Sorted(maps.Keys(e.known)))
+	if !ok {
 		return "; docs/configuration.md lists them"
 	}
 	return "; did you mean " + best + "?"
@@ -204,24 +201,4 @@ func (e *environment) set() map[string]bool {
 		set[strings.TrimSuffix(name, "_FILE")] = true
 	}
 	return set
-}
-
-// editDistance is the Levenshtein distance of two ASCII words.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

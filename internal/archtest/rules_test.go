@@ -20,16 +20,17 @@ type rule struct {
 // rules are read from the top: the first whose folder holds the package decides.
 func rules() []rule {
 	return []rule{
-		{"approvals", []string{"approvals", "internal/failpoint"}, "the gate must be judged without knowing any tool, tenant or face"},
+		{"approvals", []string{"approvals", "internal/failpoint", "internal/nearest"}, "the gate must be judged without knowing any tool, tenant or face"},
 		{"mdecore/mdesim", nil, "the simulated tenant is written from the documentation, so that it can't share the client's mistakes"},
 		{"mdecore", []string{"internal/azpipe"}, "the client is a library in its own right"},
 		{"internal/azpipe", nil, "the pipeline knows nothing of what is sent through it"},
+		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
-		{"tools", []string{"mdecore", "approvals", "internal/failpoint"}, "a tool plans with the client and acts through the gate"},
+		{"tools", []string{"mdecore", "approvals", "internal/failpoint", "internal/nearest"}, "a tool plans with the client and acts through the gate"},
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
-		{"internal/slackbot", []string{"tools", "approvals"}, "an adapter shows tools and takes votes; it never calls the tenant"},
+		{"internal/slackbot", []string{"tools", "approvals", "internal/nearest"}, "an adapter shows tools and takes votes; it never calls the tenant"},
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
-		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/mcpserver", "internal/slackbot", "tools", "internal/app"}, "the one place that sees everything"},
+		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/mcpserver", "internal/slackbot", "internal/nearest", "tools", "internal/app"}, "the one place that sees everything"},
 		{"internal/demo", []string{"internal", "tools", "approvals", "mdecore"}, "a demo drives the whole house"},
 		{"internal/cli", []string{"internal", "tools", "approvals"}, "commands read arguments and call the app"},
 		{"internal/archtest", nil, "rules only"},

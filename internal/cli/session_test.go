@@ -34,6 +34,7 @@ func TestSessions(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", Setup: setUp, Cmds: commands(), Condition: condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
+		Deadline: time.Now().Add(3 * limit), // a command that should have refused and runs instead is a failure, not a wait
 	})
 }
 

@@ -179,7 +179,7 @@ func TestCommandsAreForRespondersInListedChannels(t *testing.T) {
 		{"guest", slacksim.Dave, slacksim.Security, "help", "guest"},
 		{"stranger", slacksim.Eve, slacksim.Security, "help", "another workspace"},
 		{"unknown word", slacksim.Alice, slacksim.Security, "isolat " + mdesim.NameHost, "Did you mean /mde isolate?"},
-		{"unknown flag", slacksim.Alice, slacksim.Security, "isolate x --typo full because y", "no flag --typo"},
+		{"unknown flag", slacksim.Alice, slacksim.Security, "isolate x --typo full because y", "--typo: there is no such flag"},
 		{"missing reason", slacksim.Alice, slacksim.Security, "isolate " + mdesim.NameHost, "reason"},
 		{"ambiguous", slacksim.Alice, slacksim.Security, "isolate host02 because y", ""},
 		{"unknown device", slacksim.Alice, slacksim.Security, "isolate nosuchhost because y", "no device"},

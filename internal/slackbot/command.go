@@ -3,14 +3,12 @@ package slackbot
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mattn/go-shellwords"
 
 	"github.com/mde-ops/mde-ops/approvals"
-	"github.com/mde-ops/mde-ops/tools"
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // maxCommand bounds a command's text in bytes; Slack itself sends less.
@@ -43,16 +41,13 @@ func (g *grammar) parse(text string) (command, error) {
 	if !ok {
 		return command{}, g.unknownWord(words[0])
 	}
-	args, err := v.arguments(words[1:])
+	words, err = v.addReason(words[1:], reason, because)
 	if err != nil {
 		return command{}, err
 	}
-	if err := v.addReason(args, reason, because); err != nil {
-		return command{}, err
-	}
-	raw, err := json.Marshal(args)
+	raw, err := v.tool.ParseWords(words)
 	if err != nil {
-		return command{}, invalid("The command can't be understood: %v", err)
+		return command{}, err
 	}
 	return command{Tool: v.tool.Name, Args: raw}, nil
 }
@@ -107,131 +102,18 @@ func split(head string) ([]string, error) {
 	return words, nil
 }
 
-// arguments reads positional words and flags into the tool's arguments by name.
-func (v verb) arguments(words []string) (map[string]any, error) {
-	args := map[string]any{}
-	var free []string
-	for i := 0; i < len(words); i++ {
-		w := words[i]
-		if !strings.HasPrefix(w, "-") || w == "-" {
-			free = append(free, w)
-			continue
-		}
-		used, err := v.flag(args, w, words[i+1:])
-		if err != nil {
-			return nil, err
-		}
-		i += used
-	}
-	return args, v.positionals(args, free)
-}
-
-// flag reads one --flag, or --flag=value, and reports how many of the following words were its value.
-func (v verb) flag(args map[string]any, word string, rest []string) (int, error) {
-	name, value, inline := strings.Cut(strings.TrimLeft(word, "-"), "=")
-	a, ok := v.flagArgument(name)
-	if !strings.HasPrefix(word, "--") || !ok {
-		return 0, invalid("/mde %s has no flag %s.%s", v.word, "--"+name, v.offerFlags(name))
-	}
-	used := 0
-	switch {
-	case inline:
-	case a.Type == tools.TypeBoolean:
-		value = "true"
-	case len(rest) == 0 || strings.HasPrefix(rest[0], "--"):
-		return 0, invalid("--%s needs a value, such as --%s=%s.", a.flag(), a.flag(), a.example())
-	default:
-		value, used = rest[0], 1
-	}
-	return used, a.set(args, value)
-}
-
-func (v verb) positionals(args map[string]any, free []string) error {
-	for _, name := range v.tool.Positional() {
-		if len(free) == 0 {
-			return nil
-		}
-		a, _ := v.arg(name)
-		n := 1
-		if a.Type == tools.TypeStrings {
-			n = len(free)
-		}
-		for _, w := range free[:n] {
-			if err := a.set(args, strings.TrimSuffix(w, ",")); err != nil {
-				return err
-			}
-		}
-		free = free[n:]
-	}
-	if len(free) > 0 {
-		return invalid("/mde %s does not understand %q. Usage: %s", v.word, free[0], v.usage())
-	}
-	return nil
-}
-
-// addReason stores the words after because, where the tool has such an argument.
-func (v verb) addReason(args map[string]any, reason string, because bool) error {
+// addReason adds the words after because, as one flag so that they stay as typed.
+func (v verb) addReason(words []string, reason string, because bool) ([]string, error) {
 	if !because {
-		return nil
+		return words, nil
 	}
-	if _, ok := v.arg(reasonArgument); !ok {
-		return invalid("/mde %s takes no reason. Leave out everything from the word because.", v.word)
-	}
-	if _, twice := args[reasonArgument]; twice {
-		return invalid("The reason is given twice. Keep the words after because and leave out --reason.")
+	if _, ok := v.tool.Arg(reasonArgument); !ok {
+		return nil, invalid("/mde %s takes no reason. Leave out everything from the word because.", v.word)
 	}
 	if reason == "" {
-		return invalid("The reason after the word because is empty. Say in a few words why.")
+		return nil, invalid("The reason after the word because is empty. Say in a few words why.")
 	}
-	args[reasonArgument] = reason
-	return nil
-}
-
-// set stores value as the argument's type. A flag given twice is refused, because nobody could tell which one counts.
-func (a argument) set(args map[string]any, value string) error {
-	if a.Type == tools.TypeStrings {
-		list, _ := args[a.Name].([]string)
-		args[a.Name] = append(list, a.canonical(value))
-		return nil
-	}
-	if _, twice := args[a.Name]; twice {
-		return invalid("--%s is given twice. Keep one.", a.flag())
-	}
-	typed, err := a.typed(value)
-	if err != nil {
-		return err
-	}
-	args[a.Name] = typed
-	return nil
-}
-
-func (a argument) typed(value string) (any, error) {
-	switch a.Type {
-	case tools.TypeInteger:
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil {
-			return nil, invalid("--%s is a whole number, not %q.", a.flag(), value)
-		}
-		return n, nil
-	case tools.TypeBoolean:
-		b, err := strconv.ParseBool(value)
-		if err != nil {
-			return nil, invalid("--%s is true or false, not %q.", a.flag(), value)
-		}
-		return b, nil
-	case tools.TypeString, tools.TypeStrings:
-	}
-	return a.canonical(value), nil
-}
-
-// canonical gives a listed value the spelling that the API uses, so that "selective" means Selective. Anything else is
-// passed on: the dispatcher refuses it with the list of values.
-func (a argument) canonical(value string) string {
-	i := slices.IndexFunc(a.Enum, func(e string) bool { return strings.EqualFold(e, value) })
-	if i < 0 {
-		return value
-	}
-	return a.Enum[i]
+	return append(words, "--"+reasonArgument+"="+reason), nil
 }
 
 // unslack undoes what Slack does to typed text: entities, and links and mentions made of what was typed. The result is
@@ -276,7 +158,7 @@ func linkText(inside string) string {
 // unknownWord is the text for a word that no command has.
 func (g *grammar) unknownWord(word string) error {
 	offer := ""
-	if near, ok := nearest(strings.ToLower(word), g.words()); ok {
+	if near, ok := nearest.Word(word, g.words()); ok {
 		offer = fmt.Sprintf(" Did you mean /mde %s?", near)
 	}
 	return invalid("/mde does not know the word %q.%s /mde help lists all of them.", word, offer)

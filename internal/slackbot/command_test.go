@@ -58,16 +58,16 @@ func TestCommandsThatAreRefused(t *testing.T) {
 	for typed, want := range map[string]string{
 		"isolat host01 because x":                               "Did you mean /mde isolate?",
 		"frobnicate":                                            "/mde help lists all",
-		"isolate host01 --typ full because x":                   "Did you mean --",
-		"isolate host01 --force because x":                      "no flag --force",
-		"isolate host01 -f because x":                           "no flag",
+		"isolate host01 --typ full because x":                   "did you mean --",
+		"isolate host01 --force because x":                      "--force: there is no such flag",
+		"isolate host01 -f because x":                           "-f: there is no such flag",
 		"isolate host01 --type because x":                       "needs a value",
 		"isolate host01 --type full --type=selective because x": "given twice",
 		"isolate host01 --dry-run=perhaps because x":            "true or false",
 		"isolate host01 because":                                "is empty",
 		"isolate host01 --reason a because b":                   "given twice",
 		"device host01 because x":                               "takes no reason",
-		"device host01 host02":                                  "does not understand",
+		"device host01 host02":                                  "one word too many",
 		"alerts --limit many":                                   "whole number",
 		"isolate host01; host02 because x":                      `";" can't be part`,
 		"isolate CONTOSO\\host01 because x":                     "can't be part",
@@ -137,7 +137,7 @@ func FuzzCommand(f *testing.F) {
 		v, ok := g.verb(c.Tool)
 		require.True(t, ok)
 		for name := range args {
-			_, known := v.arg(name)
+			_, known := v.tool.Arg(name)
 			require.True(t, known, "only declared arguments are passed on")
 		}
 		if reason, given := args[reasonArgument].(string); given && utf8.ValidString(typed) && !strings.ContainsAny(typed, "<&-=\r") {

@@ -11,23 +11,6 @@ import (
 // reasonArgument is the argument that the words after because fill.
 const reasonArgument = "reason"
 
-// argument is one argument of a tool as it is typed.
-type argument struct{ tools.Arg }
-
-// flag is the argument's name as typed.
-func (a argument) flag() string { return strings.ReplaceAll(a.Name, "_", "-") }
-
-// example is a value that shows how the flag is written.
-func (a argument) example() string {
-	switch {
-	case len(a.Enum) > 0:
-		return strings.ToLower(a.Enum[0])
-	case a.Type == tools.TypeInteger:
-		return "10"
-	}
-	return "VALUE"
-}
-
 // verb is a command word and the tool behind it.
 type verb struct {
 	word string
@@ -68,11 +51,6 @@ func shortWord(tool string) string {
 	return do
 }
 
-func (v verb) arg(name string) (argument, bool) {
-	a, ok := v.tool.Arg(name)
-	return argument{a}, ok
-}
-
 func (g *grammar) verb(word string) (verb, bool) {
 	i := slices.IndexFunc(g.verbs, func(v verb) bool { return strings.EqualFold(v.word, word) || v.tool.Name == word })
 	if i < 0 {
@@ -89,54 +67,11 @@ func (g *grammar) words() []string {
 	return words
 }
 
-// flagArgument finds the argument of a flag: by its name, or by its last word where only one argument ends with it, so
-// that --type is isolation_type.
-func (v verb) flagArgument(flag string) (argument, bool) {
-	name := strings.ReplaceAll(strings.ToLower(flag), "-", "_")
-	if a, ok := v.arg(name); ok {
-		return a, true
-	}
-	var found []argument
-	for _, a := range v.tool.Args {
-		if name != "" && strings.HasSuffix(a.Name, "_"+name) {
-			found = append(found, argument{a})
-		}
-	}
-	if len(found) != 1 {
-		return argument{}, false
-	}
-	return found[0], true
-}
-
-func (v verb) flags() []string {
-	var out []string
-	for _, a := range v.tool.Args {
-		if a.Name != reasonArgument && !a.Positional {
-			out = append(out, argument{a}.flag())
-		}
-	}
-	return out
-}
-
-func (v verb) offerFlags(name string) string {
-	known := v.flags()
-	for _, f := range v.flags() {
-		known = append(known, f[strings.LastIndexByte(f, '-')+1:])
-	}
-	if near, ok := nearest(strings.ToLower(name), known); ok {
-		return fmt.Sprintf(" Did you mean --%s?", near)
-	}
-	if flags := v.flags(); len(flags) > 0 {
-		return " It has --" + strings.Join(flags, ", --") + "."
-	}
-	return " It has no flags."
-}
-
 // usage is the command's form on one line.
 func (v verb) usage() string {
 	words, flags, end := []string{"/mde " + v.word}, []string{}, ""
 	for _, a := range v.tool.Args {
-		flag := "--" + argument{a}.flag()
+		flag := "--" + a.Flag()
 		switch {
 		case a.Name == reasonArgument:
 			end = " because REASON"
@@ -160,7 +95,7 @@ func (g *grammar) help(on string) string {
 	if v, ok := g.verb(on); ok {
 		lines := []string{v.usage(), v.tool.Summary}
 		for _, a := range v.tool.Args {
-			lines = append(lines, fmt.Sprintf("  %s: %s", argument{a}.flag(), a.Description))
+			lines = append(lines, fmt.Sprintf("  %s: %s", a.Flag(), a.Description))
 		}
 		return strings.Join(lines, "\n")
 	}

@@ -2,13 +2,12 @@ package mcpcmd
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/tools"
 )
@@ -26,7 +25,7 @@ func TestWordsBecomeArguments(t *testing.T) {
 		{"get_device", nil, `{}`},
 		{"isolate_devices", []string{"a", "b", "--reason", "c2"}, `{"devices":["a","b"],"reason":"c2"}`},
 		{"isolate_devices", []string{"--reason=-x", "a"}, `{"devices":["a"],"reason":"-x"}`},
-		{"isolate_devices", []string{"--devices", "a,b", "--devices=c"}, `{"devices":["a,b","c"]}`},
+		{"isolate_devices", []string{"--devices", "a,b", "--devices=c"}, `{"devices":["a","b","c"]}`},
 		{"isolate_devices", []string{"a", "--isolation-type", "Selective"}, `{"devices":["a"],"isolation_type":"Selective"}`},
 		{"isolate_devices", []string{""}, `{"devices":[""]}`},
 		{"list_alerts", []string{"--limit", "-3"}, `{"limit":-3}`},
@@ -34,7 +33,9 @@ func TestWordsBecomeArguments(t *testing.T) {
 	} {
 		tool, err := find(c.tool)
 		require.NoError(t, err)
-		raw, _, err := parseCall(tool, c.words)
+		words, _, err := ownFlags(c.words)
+		require.NoError(t, err, c.words)
+		raw, err := tool.ParseWords(words)
 		require.NoError(t, err, c.words)
 		require.JSONEq(t, c.want, string(raw), c.words)
 	}
@@ -42,13 +43,24 @@ func TestWordsBecomeArguments(t *testing.T) {
 
 func TestOptionsOfCall(t *testing.T) {
 	t.Parallel()
-	tool, err := find("get_device")
+	for _, words := range [][]string{
+		{"--json", "get_device", "host01", "--tenant", "sim"},
+		{"--tenant=sim", "get_device", "host01", "--json"},
+	} {
+		rest, opts, err := ownFlags(words)
+		require.NoError(t, err)
+		require.Equal(t, callOptions{json: true, tenant: "sim"}, opts)
+		require.Equal(t, []string{"get_device", "host01"}, rest)
+	}
+	_, opts, err := ownFlags([]string{"get_device", "-h"})
 	require.NoError(t, err)
-	_, opts, err := parseCall(tool, []string{"--json", "host01", "--tenant", "sim"})
+	require.True(t, opts.help)
+	rest, opts, err := ownFlags([]string{"get_device", "--", "--json"})
 	require.NoError(t, err)
-	require.Equal(t, callOptions{JSON: true, Tenant: "sim"}, opts)
-	_, _, err = parseCall(tool, []string{"-h"})
-	require.ErrorIs(t, err, pflag.ErrHelp)
+	require.False(t, opts.json, "after -- nothing is a flag")
+	require.Equal(t, []string{"get_device", "--", "--json"}, rest)
+	_, _, err = ownFlags([]string{"get_device", "--tenant"})
+	require.ErrorContains(t, err, "needs a value")
 }
 
 // No argument of a tool may hide behind a flag of call itself.
@@ -58,8 +70,8 @@ func TestNoArgumentIsNamedLikeAFlagOfCall(t *testing.T) {
 	require.NoError(t, err)
 	for _, tool := range all {
 		for _, a := range tool.Args {
-			require.NotContains(t, []string{"json", "tenant", "help"}, flagName(a.Name), tool.Name)
-			require.Contains(t, usage(tool), "--"+flagName(a.Name))
+			require.NotContains(t, []string{"json", "tenant", "help"}, a.Flag(), tool.Name)
+			require.Contains(t, usage(tool), "--"+a.Flag())
 		}
 	}
 }
@@ -74,15 +86,18 @@ func FuzzParseCall(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, tool := range all {
-			raw, _, err := parseCall(tool, strings.Split(text, "\n"))
+			words, _, err := ownFlags(strings.Split(text, "\n"))
 			var usage *cli.UsageError
-			switch {
-			case errors.Is(err, pflag.ErrHelp):
-			case err != nil:
+			if err != nil {
 				require.ErrorAs(t, err, &usage, "a wrong word is the caller's to mend")
-			default:
-				require.True(t, json.Valid(raw), "%s", raw)
+				continue
 			}
+			raw, err := tool.ParseWords(words)
+			if err != nil {
+				require.Equal(t, approvals.KindInvalid, approvals.KindOf(err), "a wrong word is the caller's to mend")
+				continue
+			}
+			require.True(t, json.Valid(raw), "%s", raw)
 		}
 	})
 }

@@ -3,14 +3,12 @@ package mcpcmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/internal/app"
@@ -65,33 +63,37 @@ func callCommand(env cli.Env, set *cli.Settings) *cobra.Command {
 
 // call runs one tool through the dispatcher, as every other face does.
 func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) error {
-	if len(words) == 0 || words[0] == "--help" || words[0] == "-h" {
+	words, opts, err := ownFlags(words)
+	if err != nil {
+		return err
+	}
+	if len(words) == 0 {
 		fmt.Fprintln(env.Stdout, "usage: mde-mcp call TOOL [WORD…] [--flag value…] [--json]\n`mde-mcp tools` lists the tools.")
-		if len(words) == 0 {
-			return cli.Usagef("call needs the name of a tool")
+		if opts.help {
+			return nil
 		}
-		return nil
+		return cli.Usagef("call needs the name of a tool")
 	}
 	tool, err := find(words[0])
 	if err != nil {
 		return err
 	}
-	args, opts, err := parseCall(tool, words[1:])
-	if errors.Is(err, pflag.ErrHelp) {
+	if opts.help {
 		fmt.Fprintf(env.Stdout, "%s\n\n%s\n", usage(tool), tool.Summary)
 		return nil
 	}
+	args, err := tool.ParseWords(words[1:])
 	if err != nil {
-		return err
+		return cli.Usagef("%w\n%s", err, usage(tool))
 	}
-	if opts.Tenant != "" {
-		set.Tenant = opts.Tenant
+	if opts.tenant != "" {
+		set.Tenant = opts.tenant
 	}
 	result, err := perform(ctx, env, set, tool, args)
 	if err != nil {
 		return err
 	}
-	if opts.JSON {
+	if opts.json {
 		return writeJSON(env.Stdout, result.Output)
 	}
 	_, err = fmt.Fprintln(env.Stdout, result.Text)
