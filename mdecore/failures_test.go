@@ -234,7 +234,8 @@ func TestErrorText(t *testing.T) {
 	cause := errors.New("cause")
 	for want, err := range map[string]*mdecore.Error{
 		"Op: the service answered 404 ResourceNotFound: Machine 1 was not found [correlation t]": {
-			Op: "Op", Status: 404, Code: "ResourceNotFound", Message: "Machine 1 was not found", Target: "t"},
+			Op: "Op", Status: 404, Code: "ResourceNotFound", Message: "Machine 1 was not found", Target: "t",
+		},
 		"Op: the service answered 429: slow (try again in 30s)": {Op: "Op", Status: 429, Message: "slow", RetryAfter: 30 * time.Second},
 		"Op: nothing was sent: cause":                           {Op: "Op", Message: "nothing was sent", Err: cause},
 		"Op: cause":                                             {Op: "Op", Message: "cause", Err: cause},

@@ -169,7 +169,7 @@ func TestEveryFaultIsReportedWithItsPlace(t *testing.T) {
 			rules("- {name: x, tools: [isolate_device], outcome: deny}\n"),
 			[]string{`p.yaml:4:21: there is no tool "isolate_device"; did you mean "isolate_devices"?`},
 		},
-		"unknown risk":    {rules("- {name: x, risks: [contian], outcome: deny}\n"), []string{`there is no risk "contian"; did you mean "contain"?`}},
+		"unknown risk":    {rules("- {name: x, risks: [containn], outcome: deny}\n"), []string{`there is no risk "containn"; did you mean "contain"?`}},
 		"unknown outcome": {rules("- {name: x, outcome: aprove}\n"), []string{`there is no outcome "aprove"; did you mean "approve"?`}},
 		"unknown group":   {rules("- {name: x, outcome: approve, from: lead}\n"), []string{`group "lead" is not defined; did you mean "leads"?`}},
 		"count 0":         {rules("- {name: x, outcome: approve, from: leads, count: 0}\n"), []string{"count must be a whole number of at least 1"}},

@@ -41,10 +41,10 @@ func (w *Worker) advance(ctx context.Context, id string) (time.Duration, error) 
 	p := &pass{started: w.now(), sent: map[int]bool{}, asked: map[int]bool{}}
 	for conflicts := 0; conflicts < maxConflicts; {
 		r, err := w.o.Store.Request(ctx, id)
-		switch approvals.KindOf(err) {
-		case approvals.KindNotFound:
+		switch kind := approvals.KindOf(err); {
+		case kind == approvals.KindNotFound:
 			return 0, nil
-		case approvals.KindTampering: // it stays as it is, for people to look at
+		case kind == approvals.KindTampering: // it stays as it is, for people to look at
 			w.o.Logger.ErrorContext(ctx, "a stored request can't be understood; nothing is done with it", "request", id, "error", err)
 			return 0, nil
 		}

@@ -107,7 +107,7 @@ func TestACallerFromConfigurationIsNotVerified(t *testing.T) {
 	who, err := NewCaller(Identity{Source: "config", User: " Alice@Contoso.com "}, "", nil).Requester(t.Context(), approvals.ViaMCP, "an assistant")
 	require.NoError(t, err)
 	require.False(t, who.Verified)
-	require.Equal(t, "alice@contoso.com", who.Person.ID)
+	require.Equal(t, "alice@contoso.com", who.ID)
 	require.Equal(t, approvals.ViaMCP, who.Via)
 	require.Equal(t, "an assistant", who.Agent)
 }
@@ -126,9 +126,9 @@ func TestACallerFromASignInIsVerified(t *testing.T) {
 		who, err := c.Requester(t.Context(), approvals.ViaShell, "")
 		require.NoError(t, err)
 		require.True(t, who.Verified)
-		require.Equal(t, "alice@contoso.com", who.Person.ID, "who signed in, whatever is configured")
-		require.Len(t, who.Person.Aliases, 1)
-		require.Contains(t, who.Person.Aliases[0], "entra:")
+		require.Equal(t, "alice@contoso.com", who.ID, "who signed in, whatever is configured")
+		require.Len(t, who.Aliases, 1)
+		require.Contains(t, who.Aliases[0], "entra:")
 	}
 	require.EqualValues(t, 2, cred.asked.Load(), "asked until it is known, then remembered")
 }

@@ -131,6 +131,7 @@ func send(ctx context.Context, t *testing.T, p runtime.Pipeline, method string, 
 	if err != nil {
 		return 0, "", err
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err := Bytes(resp)
 	return resp.StatusCode, string(body), err
 }

@@ -30,7 +30,10 @@ func TestHostPinComesBeforeTheToken(t *testing.T) {
 		if err != nil {
 			continue // not even an address
 		}
-		_, err = p.Do(req)
+		resp, err := p.Do(req)
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
 		var pinned *HostError
 		require.ErrorAs(t, err, &pinned, target)
 		require.True(t, NotSent(err))
@@ -45,7 +48,10 @@ func TestHostPinRefusesAForeignHostHeader(t *testing.T) {
 	req, err := runtime.NewRequest(t.Context(), http.MethodGet, "http://127.0.0.1:1/x")
 	require.NoError(t, err)
 	req.Raw().Host = "evil.example"
-	_, err = p.Do(req)
+	resp, err := p.Do(req)
+	if resp != nil {
+		_ = resp.Body.Close()
+	}
 	var pinned *HostError
 	require.ErrorAs(t, err, &pinned)
 }

@@ -20,29 +20,40 @@ import (
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
-// killsPerPoint is how often each point kills on each store; `make chaos` sets the number of kills for a whole run.
-func killsPerPoint(t *testing.T, points int) int {
+// killsEnv is the number of kills of a whole run, over all points and stores; 0 leaves the crash tests out, for a run
+// that makes them in a step of its own.
+const killsEnv = "MDE_TEST_CHAOS_KILLS"
+
+// killsPerPoint is how often each point kills on each store: a few in a plain test run, as many as killsEnv asks for
+// otherwise.
+func killsPerPoint(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("MDE_TEST_CHAOS_KILLS")
+	text := os.Getenv(killsEnv)
 	if text == "" {
-		return 8
+		return 2
 	}
 	total, err := strconv.Atoi(text)
-	require.NoError(t, err, "MDE_TEST_CHAOS_KILLS")
-	return max(8, (total+points-1)/points)
+	require.NoError(t, err, killsEnv)
+	points := len(stores()) * len(failpoint.Names())
+	return (total + points - 1) / points
+}
+
+// wanted skips a test that builds and runs real processes where those are not wanted.
+func wanted(t *testing.T) {
+	t.Helper()
+	if testing.Short() || os.Getenv(killsEnv) == "0" {
+		t.Skip("-short, or " + killsEnv + "=0: this test builds and kills real processes")
+	}
 }
 
 // TestKilled kills workers at every named point on every store and then lets a healthy one clean up.
 func TestKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: this test builds and kills real processes")
-	}
+	wanted(t)
 	path := build(t)
 	for _, s := range stores() {
 		for _, point := range failpoint.Names() {
 			t.Run(s.name+"/"+point, func(t *testing.T) {
-				kills := killsPerPoint(t, len(stores())*len(failpoint.Names()))
-				runPoint(t, path, s, point, kills)
+				runPoint(t, path, s, point, killsPerPoint(t))
 			})
 		}
 	}

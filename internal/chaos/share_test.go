@@ -13,9 +13,7 @@ import (
 
 // Two processes on one store share the work, and no step is done twice.
 func TestTwoProcessesShareTheWork(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: this test builds and runs real processes")
-	}
+	wanted(t)
 	bin := build(t)
 	for _, s := range stores() {
 		t.Run(s.name, func(t *testing.T) {
@@ -45,9 +43,7 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 
 // Three processes that start at the same moment on an empty store migrate it once and all come up.
 func TestThreeFirstStartsMigrateOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: this test builds and runs real processes")
-	}
+	wanted(t)
 	bin := build(t)
 	for _, s := range stores() {
 		t.Run(s.name, func(t *testing.T) {

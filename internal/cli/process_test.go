@@ -114,7 +114,7 @@ func lookUp(ts *testscript.TestScript, name string) (string, error) {
 // environ are the script's variables that a command of ours reads.
 func environ(ts *testscript.TestScript) []string {
 	names := []string{
-		"HOME", "PATH", "TMPDIR", "MDE_TENANT_ID", "MDE_BASE_URL", "MDE_AUTHORITY", "MDE_CA_FILE", "MDE_CLIENT_ID", "MDE_CLIENT_SECRET",
+		"HOME", "PATH", "TMPDIR", "GORACE", "MDE_TENANT_ID", "MDE_BASE_URL", "MDE_AUTHORITY", "MDE_CA_FILE", "MDE_CLIENT_ID", "MDE_CLIENT_SECRET",
 		"MDE_USER", "MDE_STORE", "MDE_APPROVER_GROUP", "MDE_POLL_INTERVAL", "MDE_WRITE_CLIENT_ID", "MDE_WRITE_CLIENT_SECRET",
 		"MDE_SLACK_API_URL", "MDE_SLACK_BOT_TOKEN", "MDE_SLACK_APP_TOKEN", "MDE_SLACK_RESPONDER_GROUP", "MDE_SLACK_CHANNELS",
 		"MDE_SLACK_APPROVAL_CHANNEL", "MDE_VOTE_SIGNING_KEY",

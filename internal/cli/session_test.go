@@ -59,6 +59,7 @@ func setUp(env *testscript.Env) error {
 		workspace: new(slacksim.Workspace), running: make(map[string]*process),
 	}
 	env.Values[surroundingsKey{}] = s
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector lets every process sleep a second before it ends
 	if err := s.startTenant(env); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package mdesim
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestTokenNamesItsTenant(t *testing.T) {
 		return body.Token
 	}
 	ask := func(bearer string) int {
-		req := httptest.NewRequest("GET", "/api/machines?$top=1", nil)
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/machines?$top=1", nil)
 		req.Header.Set("Authorization", "Bearer "+bearer)
 		rec := httptest.NewRecorder()
 		home.ServeHTTP(rec, req)

@@ -99,7 +99,7 @@ func TestSlowAnswerKeepsItsEffect(t *testing.T) {
 	r := serve(t, &mdesim.Tenant{OnAccepted: func(e mdesim.Effect) { accepted <- e }})
 	r.Fail(mdesim.Fault{Method: "POST", Kind: mdesim.FaultSlow, Delay: time.Hour})
 	ctx, leave := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, "POST", r.server.URL+"/api/machines/"+r.Device("host01").ID+"/isolate", strings.NewReader(`{"Comment":"x"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL+"/api/machines/"+r.Device("host01").ID+"/isolate", strings.NewReader(`{"Comment":"x"}`))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	go func() {
@@ -119,7 +119,7 @@ func TestHooksSeeBothSidesOfTheEffect(t *testing.T) {
 	held, release := make(chan mdesim.Effect), make(chan struct{})
 	requests := 0
 	tenant.OnRequest = func(req *http.Request) {
-		if req.Method == "POST" && strings.HasPrefix(req.URL.Path, "/api/") {
+		if req.Method == http.MethodPost && strings.HasPrefix(req.URL.Path, "/api/") {
 			requests++
 			require.Empty(t, tenant.Effects(), "OnRequest comes before the effect")
 		}
@@ -153,7 +153,7 @@ func TestLatencyDoesNotLoseARequest(t *testing.T) {
 	tenant := &mdesim.Tenant{
 		Latency: time.Hour,
 		OnRequest: func(req *http.Request) {
-			if req.Method == "POST" && strings.HasPrefix(req.URL.Path, "/api/") {
+			if req.Method == http.MethodPost && strings.HasPrefix(req.URL.Path, "/api/") {
 				arrived <- struct{}{}
 			}
 		},
@@ -161,7 +161,7 @@ func TestLatencyDoesNotLoseARequest(t *testing.T) {
 	}
 	r := serve(t, tenant)
 	ctx, leave := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, "POST", r.server.URL+"/api/machines/"+r.Device("host01").ID+"/isolate", strings.NewReader(`{"Comment":"x"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL+"/api/machines/"+r.Device("host01").ID+"/isolate", strings.NewReader(`{"Comment":"x"}`))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	go func() {

@@ -157,7 +157,10 @@ func thumbprint(cert *x509.Certificate) string {
 // form posts to the token endpoint.
 func (r *rig) form(values url.Values) *http.Response {
 	r.t.Helper()
-	resp, err := r.client.PostForm(r.server.URL+"/"+r.ID+"/oauth2/v2.0/token", values)
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.server.URL+"/"+r.ID+"/oauth2/v2.0/token", strings.NewReader(values.Encode()))
+	require.NoError(r.t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := r.client.Do(req)
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = resp.Body.Close() })
 	return resp

@@ -126,7 +126,7 @@ func (r *rig) try(method, target, body string) (answer, error) {
 	if !strings.HasPrefix(target, "https://") {
 		target = r.server.URL + target
 	}
-	req, err := http.NewRequest(method, target, bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(r.t.Context(), method, target, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return answer{}, err
 	}

@@ -151,6 +151,7 @@ func (pt propertyType) literal(name, op string, tok token) (any, error) {
 		return n, nil
 	case kindGUID:
 		return strings.ToLower(tok.text), nil
+	case kindString, kindEnum: // in quotes, below
 	case kindStrings:
 		return nil, fmt.Errorf("'%s' is a collection: use %s/any(x:x eq 'value')", name, name)
 	}

@@ -106,8 +106,15 @@ func TestPagingFollowsNextLink(t *testing.T) {
 		query      string
 		ids, pages int
 	}{
-		{"", 250, 3}, {"?$top=30", 30, 1}, {"?$top=100", 100, 1}, {"?$top=130", 130, 2}, {"?$top=1000", 250, 3},
-		{"?$skip=240", 10, 1}, {"?$skip=250", 0, 1}, {"?$top=0", 0, 1}, {"?$skip=140&$top=105", 105, 2},
+		{"", 250, 3},
+		{"?$top=30", 30, 1},
+		{"?$top=100", 100, 1},
+		{"?$top=130", 130, 2},
+		{"?$top=1000", 250, 3},
+		{"?$skip=240", 10, 1},
+		{"?$skip=250", 0, 1},
+		{"?$top=0", 0, 1},
+		{"?$skip=140&$top=105", 105, 2},
 		{"?$filter=" + url.QueryEscape("startswith(computerDnsName,'host')"), 14, 1},
 	} {
 		ids, pages := walk("/api/machines" + tc.query)

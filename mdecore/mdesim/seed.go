@@ -58,11 +58,14 @@ func traps() []deviceSpec {
 	return []deviceSpec{
 		{name: NameAmbiguous, user: "fred.finch", tags: []string{"finance"}},
 		{name: NameAmbiguous, user: "fred.finch", tags: []string{"finance"}, health: "Inactive", quiet: 40 * day, offline: true},
-		{name: NameAmbiguousActive}, {name: NameAmbiguousActive},
+		{name: NameAmbiguousActive},
+		{name: NameAmbiguousActive},
 		{name: NameShortAmbiguous + ".contoso.com", user: "hanna.reed"},
 		{name: NameShortAmbiguous + ".fabrikam.com", user: "hugo.rask"},
 		{name: "host01-old.contoso.com", health: "Inactive", quiet: 90 * day, offline: true},
-		{name: NameLookalike}, {name: NameHostile}, {name: "\u202emoc.osotnoc.50tsoh"},
+		{name: NameLookalike},
+		{name: NameHostile},
+		{name: "\u202emoc.osotnoc.50tsoh"},
 		{name: "vdi-a01.contoso.com", ip: IPAmbiguous, tags: []string{"vdi"}},
 		{name: "vdi-a02.contoso.com", ip: IPAmbiguous, tags: []string{"vdi"}},
 		{name: NameOffline, quiet: 20 * time.Hour, offline: true},
@@ -147,7 +150,7 @@ func (t *Tenant) seed() {
 	count := max(0, t.Devices)
 	t.devices.list, t.devices.byID = make([]*device, 0, count), make(map[string]int, count)
 	for i := range count {
-		spec := deviceSpec{}
+		var spec deviceSpec
 		if i < len(specs) {
 			spec = specs[i]
 		} else {

@@ -1,6 +1,7 @@
 package mdesim
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -45,7 +46,7 @@ func (t *Tenant) StartOn(addr string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mdesim: make the server certificate: %w", err)
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("mdesim: listen on %s: %w", addr, err)
 	}
