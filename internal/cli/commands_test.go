@@ -72,7 +72,7 @@ func condition(name string) (bool, error) {
 	if name != "mounts" {
 		return false, errors.New("unknown condition " + name)
 	}
-	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt").Run() == nil, nil
+	return exec.CommandContext(context.Background(), "unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt").Run() == nil, nil
 }
 
 func number(ts *testscript.TestScript, text string) int {

@@ -22,7 +22,7 @@ type process struct {
 	cmd            *exec.Cmd
 	in             io.WriteCloser
 	stdout, stderr *transcript
-	done           chan error
+	done           chan struct{} // closed when it has ended
 }
 
 // transcript keeps what a process writes and wakes whoever waits for it.
@@ -85,13 +85,16 @@ func (s *surroundings) logs() string {
 func starts(s *surroundings, ts *testscript.TestScript, args []string) {
 	path, err := lookUp(ts, args[1])
 	ts.Check(err)
-	p := &process{cmd: exec.Command(path, args[2:]...), stdout: newTranscript(), stderr: newTranscript(), done: make(chan error, 1)}
+	p := &process{cmd: exec.CommandContext(context.Background(), path, args[2:]...), stdout: newTranscript(), stderr: newTranscript(), done: make(chan struct{})}
 	p.cmd.Args[0], p.cmd.Stdout, p.cmd.Stderr = args[1], p.stdout, p.stderr
 	p.cmd.Dir, p.cmd.Env = ts.MkAbs("."), environ(ts)
 	p.in, err = p.cmd.StdinPipe()
 	ts.Check(err)
 	ts.Check(p.cmd.Start())
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait()
+	}()
 	s.running[args[0]] = p
 	ts.Defer(func() {
 		if s.running[args[0]] == p { // the script failed before it had ended

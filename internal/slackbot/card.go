@@ -246,7 +246,7 @@ func stepLine(r approvals.Request, s approvals.StepStatus) string {
 		}
 	}
 	line := fmt.Sprintf("%s %s: %s", mark(s.State), name, strings.ReplaceAll(string(s.State), "_", " "))
-	if s.ActionID != "" {
+	if s.ActionID != "" && !strings.Contains(s.Message, s.ActionID) {
 		line += ", action " + s.ActionID
 	}
 	if s.Message != "" {

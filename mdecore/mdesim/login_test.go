@@ -326,6 +326,8 @@ func TestServerListensOnLoopbackOnly(t *testing.T) {
 	require.ErrorContains(t, err, "listen")
 	require.Same(t, tenant, server.Tenant())
 	require.NoError(t, server.Close())
-	_, err = server.Client().Get(server.URL)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	_, err = server.Client().Do(req)
 	require.Error(t, err)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime/debug"
 	"text/tabwriter"
 
@@ -117,6 +118,10 @@ func perform(ctx context.Context, env cli.Env, set cli.Settings, tool tools.Tool
 	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
 	if err != nil {
 		return tools.Result{}, err
+	}
+	if !cfg.Set["MDE_LOG_LEVEL"] {
+		// The one who typed gets the answer or the error; the log is for who asks for it.
+		log = app.NewLogger(env.Stderr, app.Log{Level: slog.LevelError, Format: cfg.Log.Format})
 	}
 	a, err := mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log})
 	if err != nil {
