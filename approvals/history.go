@@ -11,6 +11,19 @@ const EventRefused = "refused"
 // EventSubmitted is the type of a request's first audit row.
 const EventSubmitted = "submitted"
 
+// EventWithdrawn is the type of the audit row of a withdrawal from a running request. From then on nothing of it is sent.
+const EventWithdrawn = "withdrawn"
+
+// Withdrawn says how the request of these audit rows was withdrawn while it ran; false when it was not.
+func Withdrawn(events []Event) (how string, yes bool) {
+	for _, e := range events {
+		if e.Type == EventWithdrawn {
+			return e.Detail, true
+		}
+	}
+	return "", false
+}
+
 // CheckHistory compares a request with its own audit rows, in order: every state must be the last one that a
 // transition led to, along the arrows, and every vote and every attempt must have its row. KindTampering when not,
 // because then somebody wrote a state or a vote straight into the database.
@@ -107,4 +120,21 @@ func Overdue(r Request, now time.Time) (why string, due bool) {
 		return "approved, but it was not started in time", true
 	}
 	return "", false
+}
+
+// AsOf is r as people should see it at now: expired when it is overdue, although nobody has written that yet.
+func AsOf(r Request, now time.Time) Request {
+	why, due := Overdue(r, now)
+	if !due {
+		return r
+	}
+	at := r.ExpiresAt
+	if r.State == Approved {
+		at = r.StartBefore()
+	}
+	if r.DecidedAt.IsZero() {
+		r.DecidedAt = at
+	}
+	r.State, r.Message, r.FinishedAt = Expired, why, at
+	return r
 }

@@ -355,6 +355,57 @@ func TestALoosenedPolicyDoesNotReduceADemand(t *testing.T) {
 	})
 }
 
+func TestAMixedFleetNeedsEveryRuleOfItsTargets(t *testing.T) {
+	const rules = `rules:
+  - {name: printers, tags: [printer], outcome: approve, from: oncall}
+  - {name: tier-0, tags: [tier-0], outcome: approve, count: 2, from: leads}
+  - {name: life, tags: [life-support], outcome: deny, why: patients depend on it}
+`
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		l.Use(lab.ParsePolicy(t, rules))
+		for _, order := range [][]string{{"printer", "tier-0"}, {"tier-0", "printer"}, {"office", "tier-0"}} {
+			r := l.Submit(fleet(order...))
+			require.Len(t, r.Quorum, 2)
+			l.Approve(r.ID, "bob")
+			l.Work(r.ID)
+			require.Equal(t, approvals.Pending, l.Get(r.ID).State, order)
+			l.Approve(r.ID, "eve")
+			require.Equal(t, "waits for 1 more of leads", l.Get(r.ID).Message)
+			l.Approve(r.ID, "fay")
+			require.Equal(t, approvals.Succeeded, l.Settle(r.ID).State)
+			require.Len(t, l.Tenant.Of(r.ID), 2)
+		}
+		for _, order := range [][]string{{"printer", "life-support"}, {"life-support", "printer"}} {
+			_, err := l.Gate.Submit(ctx(), gate.Submission{Plan: fleet(order...), Requester: lab.Ann()})
+			lab.Kind(t, approvals.KindDenied, err)
+			require.ErrorContains(t, err, "patients depend on it; leave it out")
+		}
+		l.Verified()
+	})
+}
+
+// A fleet that was let in by a milder policy gets every rule of the policy that the worker has now.
+func TestAMixedFleetIsDecidedAgainAtTheClaim(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := l.Submit(fleet("printer", "tier-0"))
+		l.Approve(r.ID, "bob")
+		l.Use(lab.ParsePolicy(t, "rules:\n- {name: p, tags: [printer], outcome: approve}\n- {name: t, tags: [tier-0], outcome: approve, from: leads}\n"))
+		l.Work(r.ID)
+		require.Equal(t, approvals.Cancelled, l.Get(r.ID).State)
+		require.Contains(t, l.Get(r.ID).Message, "1 more of leads")
+		require.Empty(t, l.Tenant.Sends())
+	})
+}
+
+// fleet is a plan on devices with one tag each.
+func fleet(tags ...string) approvals.Plan {
+	p := lab.Plan("isolate_devices", len(tags))
+	for i, tag := range tags {
+		p.Targets[i].Tags = []string{tag}
+	}
+	return p
+}
+
 func TestADenyingPolicyStopsWhatIsUnderWay(t *testing.T) {
 	stop := "rules:\n- {name: stop, tools: [isolate_devices], outcome: deny, why: incident freeze}\n"
 	lab.Each(t, func(t *testing.T, l *lab.Lab) {

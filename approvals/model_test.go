@@ -192,7 +192,15 @@ func (m *model) meets(d demand, votes []string) bool {
 func (m *model) mayRun() bool {
 	return !m.down && !m.denied && !m.withdrawn && !m.tampered && m.approved && m.final == nil &&
 		m.meets(m.made, m.votes) && m.meets(m.kits[m.now].demand[m.tool], m.votes) &&
-		(m.sent > 0 || m.l.Clock.Now().Before(m.decided.Add(15*time.Minute)))
+		m.l.Clock.Now().Before(m.decided.Add(m.limit()))
+}
+
+// limit is how long after the last vote something may be sent: longer once something was.
+func (m *model) limit() time.Duration {
+	if m.sent > 0 {
+		return time.Hour
+	}
+	return 15 * time.Minute
 }
 
 // open says whether a vote can still be cast.
@@ -421,7 +429,7 @@ func (m *model) end(t *rapid.T) {
 	for range 40 {
 		m.work(t)
 		m.check(t)
-		if _, err := m.kits[m.now].gate.Get(ctx(), m.id); err != nil {
+		if _, err := m.kits[m.now].worker.Handle(ctx(), store.Job{Kind: store.Expire, RequestID: m.id}); err != nil {
 			t.Fatal(err)
 		}
 		if m.get(t).State.Terminal() {

@@ -80,6 +80,50 @@ func mutants() []mutant {
 			"if r.Digest == \"\" || digest != r.Digest {", "if r.Digest == \"\" {", here, "TestTheTallyFailsClosed|TestAnAlteredPlan",
 		},
 		{
+			"the plan of a row is not checked", "quorum.go",
+			"if err := r.Plan.Check(); err != nil {", "if err := r.Plan.Check(); err != nil && r.Digest == \"\" {", here, "TestARowThatTheGate",
+		},
+		{
+			"a row's own time to vote is taken", "quorum.go",
+			"|| v.At.Before(r.CreatedAt.Add(now.Expires)) {", "|| v.At.Before(r.ExpiresAt) {", here, "TestARowsOwnWindows",
+		},
+		{
+			"a row's own time to start is taken", "quorum.go",
+			"StartWithin: min(r.StartWithin, now.StartBefore)}", "StartWithin: r.StartWithin}", here, "TestARowsOwnWindows",
+		},
+		{
+			"the first quorum is the only one", "request.go",
+			"return append([]Quorum{d.Quorum}, d.Also...)", "return []Quorum{d.Quorum}", here, "TestAMixedFleet",
+		},
+		{
+			"the first target answers for all", "policy/policy.go",
+			"return strictest(c.Targets, answers)", "return answers[0]", here, "TestAMixedFleet",
+		},
+		{
+			"a withdrawal is forgotten", "history.go",
+			"if e.Type == EventWithdrawn {", "if e.Type == EventWithdrawn && e.Detail == \"\" {", workers, "TestAWithdrawalWhile",
+		},
+		{
+			"a fleet goes on for ever", "worker/advance.go",
+			"if !w.now().Before(standing.Since.Add(within)) {", "if false {", workers, "TestAFleetEnds",
+		},
+		{
+			"what cannot be sent holds up the rest", "worker/run.go",
+			"return p.hold(again), w.moveStep(", "return move{again: again}, w.moveStep(", workers, "TestWhatWasSentIsSeenThrough",
+		},
+		{
+			"Retry-After is for this job only", "worker/run.go",
+			"s.NotBefore = by.At.Add(again)", "_ = by.At.Add(again)", workers, "TestRetryAfter",
+		},
+		{
+			"an unproved name withdraws", "gate/withdraw.go",
+			"if !by.Verified && same {", "if false {", gates, "TestAnUnproved",
+		},
+		{
+			"an alias is a name", "person.go",
+			"case strings.Contains(id, \":\"), slices", "case slices", gates, "TestAnUnproved|TestSubmitRefuses",
+		},
+		{
 			"no answer is a yes", "quorum.go",
 			"ok, err := t.directory.Eligible(ctx, g, p)\n	if err != nil {", "ok, err := t.directory.Eligible(ctx, g, p)\n	if err != nil {\n		return true, nil\n	}\n	if err != nil {",
 			here, "TestNoAnswer|TestTheTallyFailsClosed",
@@ -119,7 +163,7 @@ func mutants() []mutant {
 		},
 		{
 			"the stored time of the decision is trusted", "worker/advance.go",
-			"limit := since.Add(r.StartWithin)", "limit := r.StartBefore()", here, "TestAMovedDecisionTime",
+			"limit := standing.Since.Add(standing.StartWithin)", "limit := r.StartBefore()", here, "TestAMovedDecisionTime",
 		},
 		{
 			"verified once is verified for every step", "worker/run.go",
@@ -154,7 +198,7 @@ func mutants() []mutant {
 		},
 		{
 			"anybody withdraws", "gate/withdraw.go",
-			"if !r.Requester.Same(by.Person) {", "if by.ID == \"\" {", gates, "TestOnlyTheRequester",
+			"same := r.Requester.Same(by.Person)", "same := by.ID != \"\"", gates, "TestOnlyTheRequester",
 		},
 		{
 			"withdrawing leaves the rest waiting", "gate/withdraw.go",
@@ -202,7 +246,11 @@ func (m mutant) test(t *testing.T) (string, error) {
 	require.NoError(t, err)
 	list := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-timeout=120s", "-overlay", list, "-run", m.run, m.pkg)
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=120s", "-overlay", list, "-run", m.run, m.pkg}
+	if m.pkg == "." {
+		args = append(args, "-rapid.nofailfile") // a mutant's failures are no cases to replay
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Env = append(os.Environ(), "MDE_TEST_MUTANTS=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err

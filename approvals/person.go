@@ -53,6 +53,19 @@ func (p Person) Same(q Person) bool {
 	return false
 }
 
+// CheckID refuses an id that is no person's: nothing, an alias such as "slack:T0001/U0002", which would make its bearer
+// that person, or a word that the audit uses for what no person did. KindInvalid.
+func (p Person) CheckID() error {
+	id := strings.ToLower(strings.TrimSpace(p.ID))
+	switch {
+	case id == "":
+		return Refuse(KindInvalid, nil, "the call has no requester; sign in, or configure who is asking")
+	case strings.Contains(id, ":"), slices.Contains([]string{"worker", "clock", "gate"}, id):
+		return Refuse(KindInvalid, nil, "%q is not the name of a person; use the e-mail address or user principal name of who is asking", p.ID)
+	}
+	return nil
+}
+
 func (p Person) names() []string {
 	names := make([]string, 0, 1+len(p.Aliases))
 	for _, n := range append([]string{p.ID}, p.Aliases...) {

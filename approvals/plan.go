@@ -2,6 +2,7 @@ package approvals
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -60,6 +61,67 @@ type Target struct {
 	Tags []string `json:"tags,omitempty"`
 	// LastSeen is the last full report of the device; zero when unknown.
 	LastSeen time.Time `json:"last_seen,omitzero"`
+}
+
+// maxSteps bounds a plan, so that no request outgrows what a person can look through.
+const maxSteps = 1000
+
+// Check refuses a plan that does not mean one thing: KindInvalid. It is asked when a request is made, and again when it
+// is shown, voted on and sent, because a card shows targets and a worker performs steps.
+func (p Plan) Check() error {
+	switch {
+	case p.Tool == "" || p.Tenant == "":
+		return badPlan("the plan names no tool or no tenant")
+	case !p.Risk.Valid():
+		return badPlan("tool %s states risk %q, which is none of %v", p.Tool, p.Risk, Risks())
+	case p.Risk == RiskRead:
+		return badPlan("tool %s only reads; a reading call is not submitted", p.Tool)
+	case len(p.Steps) == 0:
+		return badPlan("the plan of %s has no steps: there is nothing to do", p.Tool)
+	case len(p.Steps) > maxSteps:
+		return badPlan("the plan of %s has %d steps, more than %d; split the call", p.Tool, len(p.Steps), maxSteps)
+	case len(p.Targets) == 0:
+		return badPlan("the plan of %s has no targets; name at least one", p.Tool)
+	}
+	if err := p.checkTargets(); err != nil {
+		return err
+	}
+	return p.checkSteps()
+}
+
+func (p Plan) checkTargets() error {
+	seen := make(map[string]bool, len(p.Targets))
+	for _, t := range p.Targets {
+		id := strings.ToLower(t.ID) // one device in two spellings is one device
+		if id == "" || seen[id] {
+			return badPlan("the plan of %s has target %q twice or without an id; name each once", p.Tool, t.ID)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+func (p Plan) checkSteps() error {
+	type write struct{ action, target, args string }
+	targets, seen := make(map[string]bool, len(p.Targets)), make(map[write]bool, len(p.Steps))
+	for _, t := range p.Targets {
+		targets[t.ID] = true
+	}
+	for i, s := range p.Steps {
+		if s.Action == "" || !targets[s.Target] {
+			return badPlan("step %d of the plan of %s acts on %q, which is not one of its targets", i+1, p.Tool, s.Target)
+		}
+		w := write{s.Action, s.Target, string(s.Args)}
+		if seen[w] {
+			return badPlan("step %d of the plan of %s does again what an earlier step does; name each once", i+1, p.Tool)
+		}
+		seen[w] = true
+	}
+	return nil
+}
+
+func badPlan(format string, args ...any) error {
+	return Refuse(KindInvalid, nil, format, args...)
 }
 
 // Target returns the target with that id, and false when the plan has none.

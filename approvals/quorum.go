@@ -76,6 +76,9 @@ type Standing struct {
 	// Since is when the last vote was cast, or when the request was made if nobody voted. The time to start runs from
 	// here: it is signed, where the stored time of the decision is not.
 	Since time.Time
+	// StartWithin is how long an approval stays good for starting: the shorter of what the request says and what policy
+	// says now.
+	StartWithin time.Duration
 }
 
 // Met reports whether every demand is met.
@@ -108,13 +111,17 @@ func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	demands, err := t.Demands(r)
+	now := t.decide(r)
+	demands, err := demandsOf(r, now)
 	if err != nil {
 		return Standing{}, err
 	}
-	s := Standing{Demands: demands, Since: r.CreatedAt}
+	s := Standing{Demands: demands, Since: r.CreatedAt, StartWithin: min(r.StartWithin, now.StartBefore)}
 	for _, v := range r.Votes {
 		if err := t.validVote(r, v); err != nil {
+			return Standing{}, err
+		}
+		if err := votedInTime(r, v, now); err != nil {
 			return Standing{}, err
 		}
 		if v.At.After(s.Since) {
@@ -149,7 +156,8 @@ func (t *Tally) Identified(ctx context.Context, r Request) (Request, error) {
 	return r, nil
 }
 
-// Genuine reports whether r is still what its digest says; KindTampering when not.
+// Genuine reports whether r is still what its digest says, and its plan one that could have been let in; KindTampering
+// when not. What is not genuine must not be offered for a vote.
 func Genuine(r Request) error {
 	digest, err := Digest(r)
 	if err != nil {
@@ -159,13 +167,22 @@ func Genuine(r Request) error {
 		return Refuse(KindTampering, nil, "request %s was altered after it was made (digest %s, stored %s); make the request again",
 			r.ID, ShortDigest(digest), ShortDigest(r.Digest))
 	}
+	if err := r.Plan.Check(); err != nil {
+		return Refuse(KindTampering, err, "request %s was not let in by the gate: %v", r.ID, err)
+	}
 	return nil
 }
 
 // Demands lists what r needs: policy's answer when it was made and policy's answer now. KindDenied when either is a no,
 // or an answer that this version does not know.
-func (t *Tally) Demands(r Request) ([]Demand, error) {
-	now := t.policy.Decide(Call{Tool: r.Plan.Tool, Risk: r.Plan.Risk, Targets: r.Plan.Targets, Requester: r.Requester})
+func (t *Tally) Demands(r Request) ([]Demand, error) { return demandsOf(r, t.decide(r)) }
+
+// decide is policy's answer to r now.
+func (t *Tally) decide(r Request) Decision {
+	return t.policy.Decide(Call{Tool: r.Plan.Tool, Risk: r.Plan.Risk, Targets: r.Plan.Targets, Requester: r.Requester})
+}
+
+func demandsOf(r Request, now Decision) ([]Demand, error) {
 	if now.MaxTargets > 0 && len(r.Plan.Targets) > now.MaxTargets {
 		return nil, Refuse(KindDenied, nil, "request %s has %d targets and policy now allows %d (rule %q)",
 			r.ID, len(r.Plan.Targets), now.MaxTargets, now.Rule)
@@ -177,12 +194,10 @@ func (t *Tally) Demands(r Request) ([]Demand, error) {
 	if len(r.Quorum) == 0 {
 		all = append(all, Demand{Outcome: r.Outcome})
 	}
-	current := Demand{Outcome: now.Outcome}
-	if now.Outcome == Approve {
-		current.Quorum = now.Quorum
-	}
-	if !slices.ContainsFunc(all, current.equal) {
-		all = append(all, current)
+	for _, current := range currentDemands(now) {
+		if !slices.ContainsFunc(all, current.equal) {
+			all = append(all, current)
+		}
 	}
 	for _, d := range all {
 		if err := d.possible(r, now); err != nil {
@@ -190,6 +205,18 @@ func (t *Tally) Demands(r Request) ([]Demand, error) {
 		}
 	}
 	return all, nil
+}
+
+func currentDemands(now Decision) []Demand {
+	quorums := now.Quorums()
+	if len(quorums) == 0 {
+		return []Demand{{Outcome: now.Outcome}}
+	}
+	all := make([]Demand, len(quorums))
+	for i, q := range quorums {
+		all[i] = Demand{Outcome: now.Outcome, Quorum: q}
+	}
+	return all
 }
 
 // possible refuses what no vote could satisfy, so that an empty quorum can't count as a full one.
@@ -248,6 +275,16 @@ func (t *Tally) validVote(r Request, v Vote) error {
 		return bad("is the requester's own", nil)
 	}
 	return nil
+}
+
+// votedInTime refuses a vote that came later than policy allows now, whatever the request says of its own time: a row
+// could have been written with a longer one than the gate would have given it.
+func votedInTime(r Request, v Vote, now Decision) error {
+	if v.Verdict == VerdictDeny || v.At.Before(r.CreatedAt.Add(now.Expires)) {
+		return nil
+	}
+	return Refuse(KindDenied, nil, "%s voted %v after request %s was made, and policy now gives %v for that; make the request again",
+		v.Voter.ID, v.At.Sub(r.CreatedAt), r.ID, now.Expires)
 }
 
 func noDenial(votes []Vote) error {

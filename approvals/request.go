@@ -36,14 +36,24 @@ type Decision struct {
 	Rule string
 	// Why is for the caller, when denied.
 	Why string
-	// Quorum is what approve demands.
+	// Quorum is what approve demands. Also are further quorums, each of which must be met as well: targets of one call
+	// may fall under different rules.
 	Quorum Quorum
+	Also   []Quorum
 	// Expires is how long the votes may take; StartBefore how long after approval the first step may start.
 	Expires, StartBefore time.Duration
 	// ReasonRequired says that a call without a reason is refused.
 	ReasonRequired bool
 	// MaxTargets is the cap on targets of one call.
 	MaxTargets int
+}
+
+// Quorums lists everything that approve demands; empty for the other outcomes.
+func (d Decision) Quorums() []Quorum {
+	if d.Outcome != Approve {
+		return nil
+	}
+	return append([]Quorum{d.Quorum}, d.Also...)
 }
 
 // Call is what policy is asked about. Tool and risk decide most; targets are empty for reads.
@@ -107,6 +117,8 @@ type StepStatus struct {
 	Attempt int
 	// SentAt is when it was last marked as sending.
 	SentAt time.Time
+	// NotBefore is the earliest time to send it again after it was turned back; zero when it never was.
+	NotBefore time.Time
 	// ActionID is the remote machine action; empty until accepted.
 	ActionID string
 	// RemoteStatus is the tenant's own word for the action's status.

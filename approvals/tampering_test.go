@@ -3,6 +3,7 @@ package approvals_test
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/internal/lab"
+	"github.com/mde-ops/mde-ops/approvals/policy"
+	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
 // What is written straight into the database sends nothing.
@@ -176,6 +179,91 @@ func TestAStepWrittenBackIsNotSentAgain(t *testing.T) {
 		l.Work(r.ID)
 		require.Len(t, l.Tenant.Sends(), 2)
 		require.Equal(t, approvals.StepSkipped, l.Get(r.ID).Steps[0].State)
+	})
+}
+
+// forge inserts a row that the gate would not have let in, as its database role could.
+func forge(l *lab.Lab, id string, change func(*approvals.Request)) {
+	now := l.Clock.Now()
+	r := approvals.Request{
+		ID: id, Plan: lab.Plan("isolate_devices", 1), Requester: lab.Ann(), Outcome: approvals.Approve, Rule: "default-contain",
+		Quorum: []approvals.Quorum{{Count: 1, From: lab.Oncall()}}, PolicyDigest: l.Policy.Digest(),
+		CreatedAt: now, ExpiresAt: now.Add(30 * time.Minute), StartWithin: 15 * time.Minute, State: approvals.Pending,
+	}
+	change(&r)
+	for i := range r.Plan.Steps {
+		r.Steps = append(r.Steps, approvals.StepStatus{Index: i, State: approvals.StepWaiting})
+	}
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	require.NoError(l.T, err)
+	require.NoError(l.T, l.DB.InTx(ctx(), func(tx *store.Tx) error {
+		return tx.Insert(ctx(), r, approvals.Event{Type: approvals.EventSubmitted, Actor: r.Requester.ID})
+	}))
+}
+
+func TestARowThatTheGateWouldRefuseIsNeverVotedOnOrSent(t *testing.T) {
+	hidden := approvals.Step{Action: "isolate", Target: "domain-controller", Summary: "isolate device-0"}
+	plans := map[string]func(*approvals.Plan){
+		"a step elsewhere":      func(p *approvals.Plan) { p.Steps = append(p.Steps, hidden) },
+		"only steps elsewhere":  func(p *approvals.Plan) { p.Steps[0].Target = hidden.Target },
+		"one step twice":        func(p *approvals.Plan) { p.Steps = append(p.Steps, p.Steps[0]) },
+		"one target twice":      func(p *approvals.Plan) { p.Targets = append(p.Targets, p.Targets[0]) },
+		"no targets":            func(p *approvals.Plan) { p.Targets = nil },
+		"a nameless action":     func(p *approvals.Plan) { p.Steps[0].Action = "" },
+		"the risk of a reading": func(p *approvals.Plan) { p.Risk = approvals.RiskRead },
+	}
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		n := 0
+		for name, spoil := range plans {
+			n++
+			voted, allowed := fmt.Sprintf("VOTED%03d", n), fmt.Sprintf("ALLOW%03d", n)
+			forge(l, voted, func(r *approvals.Request) { spoil(&r.Plan) })
+			require.Equal(t, approvals.KindTampering, approvals.KindOf(l.Cast(voted, lab.Person("bob"), yes)), name)
+			require.Error(t, approvals.Genuine(l.Get(voted)), name)
+			l.Use(lab.ParsePolicy(t, "rules:\n- {name: free, tools: [isolate_devices], outcome: allow}\n"))
+			forge(l, allowed, func(r *approvals.Request) {
+				spoil(&r.Plan)
+				r.Outcome, r.Quorum, r.State, r.DecidedAt = approvals.Allow, nil, approvals.Approved, r.CreatedAt
+			})
+			l.Work(allowed)
+			require.Equal(t, approvals.Cancelled, l.Get(allowed).State, name)
+			l.Use(lab.DefaultPolicy(t))
+		}
+		require.Empty(t, l.Tenant.Sends())
+	})
+}
+
+// What a row says of its own times counts only as far as the policy of whoever verifies it.
+func TestARowsOwnWindowsAreBoundedByPolicy(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		forge(l, "LONGVOTE", func(r *approvals.Request) { r.ExpiresAt = r.CreatedAt.Add(years) })
+		forge(l, "LONGWAIT", func(r *approvals.Request) { r.StartWithin = years })
+		l.Approve("LONGWAIT", "bob")
+		l.Clock.Advance(30 * time.Minute)
+		err := l.Cast("LONGVOTE", lab.Person("bob"), yes)
+		lab.Kind(t, approvals.KindDenied, err)
+		require.ErrorContains(t, err, "policy now gives 30m0s")
+		l.Work("LONGVOTE")
+		l.Work("LONGWAIT")
+		require.Equal(t, approvals.Expired, l.Get("LONGWAIT").State)
+		require.Empty(t, l.Tenant.Sends())
+		require.NoError(t, l.Cast("LONGVOTE", lab.Person("bob"), no), "a no is always heard")
+	})
+}
+
+func TestALoosenedPolicyDoesNotLengthenAWindow(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		p, err := policy.Default(policy.DefaultOptions{ApproverGroup: lab.Oncall(), Expires: 10 * time.Hour, StartBefore: 10 * time.Hour})
+		require.NoError(t, err)
+		l.Use(p)
+		l.Approve(r.ID, "bob")
+		l.Clock.Advance(15 * time.Minute)
+		l.Work(r.ID)
+		require.Equal(t, approvals.Expired, l.Get(r.ID).State)
+		require.Empty(t, l.Tenant.Sends())
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -126,20 +127,46 @@ func (f *Verifier) Verify(v Vote) error {
 	return nil
 }
 
-// ParsePrivateKey reads a signing key: base64 of the 32-byte Ed25519 seed.
+// Seeds and public keys are both 32 bytes. Their texts begin differently, so that a seed given where a public key
+// belongs is noticed: it would go to processes that must not be able to sign.
+const (
+	privateKeyPrefix = "mde-vote-private-"
+	publicKeyPrefix  = "mde-vote-public-"
+)
+
+// FormatPrivateKey writes a signing key as ParsePrivateKey reads it: a prefix and base64 of the 32-byte Ed25519 seed.
+func FormatPrivateKey(key ed25519.PrivateKey) string {
+	return privateKeyPrefix + base64.StdEncoding.EncodeToString(key.Seed())
+}
+
+// FormatPublicKey writes a verification key as ParsePublicKey reads it: a prefix and base64 of the 32 bytes.
+func FormatPublicKey(key ed25519.PublicKey) string {
+	return publicKeyPrefix + base64.StdEncoding.EncodeToString(key)
+}
+
+// ParsePrivateKey reads a signing key. Its errors show nothing of what was given.
 func ParsePrivateKey(s string) (ed25519.PrivateKey, error) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || len(b) != ed25519.SeedSize {
-		return nil, fmt.Errorf("a vote signing key is base64 of %d bytes; make one with `mde-slackbot keygen`", ed25519.SeedSize)
+	text, ok := strings.CutPrefix(s, privateKeyPrefix)
+	if strings.HasPrefix(s, publicKeyPrefix) {
+		return nil, errors.New("this is a public key; the vote signing key is the other one that `mde-slackbot keygen` printed")
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if !ok || err != nil || len(b) != ed25519.SeedSize {
+		return nil, fmt.Errorf("a vote signing key is %s and base64 of %d bytes; make one with `mde-slackbot keygen`", privateKeyPrefix, ed25519.SeedSize)
 	}
 	return ed25519.NewKeyFromSeed(b), nil
 }
 
-// ParsePublicKey reads a verification key: base64 of the 32-byte Ed25519 public key.
+// ParsePublicKey reads a verification key. Its errors show nothing of what was given.
 func ParsePublicKey(s string) (ed25519.PublicKey, error) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || len(b) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("a vote verification key is base64 of %d bytes; `mde-slackbot keygen` prints it", ed25519.PublicKeySize)
+	text, ok := strings.CutPrefix(s, publicKeyPrefix)
+	if strings.HasPrefix(s, privateKeyPrefix) {
+		return nil, errors.New("this is a vote signing key, which only mde-slackbot may hold: give the public key that `mde-slackbot keygen` " +
+			"printed with it, and make a new pair if others could read this one")
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if !ok || err != nil || len(b) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("a vote verification key is %s and base64 of %d bytes; `mde-slackbot keygen` prints it", publicKeyPrefix, ed25519.PublicKeySize)
 	}
 	return ed25519.PublicKey(b), nil
 }

@@ -1,6 +1,7 @@
 package approvals_test
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -132,15 +133,31 @@ func TestTheDigestCoversWhatIsShown(t *testing.T) {
 
 func TestKeysAreRead(t *testing.T) {
 	s := lab.NewSigner(t, 1)
-	pub, err := approvals.ParsePublicKey(base64.StdEncoding.EncodeToString(s.Public()))
+	public := approvals.FormatPublicKey(s.Public())
+	pub, err := approvals.ParsePublicKey(public)
 	require.NoError(t, err)
 	require.Equal(t, s.Public(), pub)
-	for _, bad := range []string{"", "x", "AAAA", base64.StdEncoding.EncodeToString(make([]byte, 33))} {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	private := approvals.FormatPrivateKey(key)
+	got, err := approvals.ParsePrivateKey(private)
+	require.NoError(t, err)
+	require.Equal(t, key, got)
+	bare := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for _, bad := range []string{
+		"", "x", "AAAA", bare, base64.StdEncoding.EncodeToString(make([]byte, 33)), "mde-vote-", "mde-vote-private-", "mde-vote-public-",
+		"mde-vote-private-" + bare[1:], "mde-vote-public-" + bare[1:], "mde-vote-public-mde-vote-private-" + bare, "MDE-VOTE-PUBLIC-" + bare,
+	} {
 		_, err = approvals.ParsePublicKey(bad)
-		require.ErrorContains(t, err, "keygen")
+		require.ErrorContains(t, err, "keygen", bad)
 		_, err = approvals.ParsePrivateKey(bad)
-		require.ErrorContains(t, err, "keygen")
+		require.ErrorContains(t, err, "keygen", bad)
 	}
+	// Both are 32 bytes: a seed must not pass for a public key.
+	_, err = approvals.ParsePublicKey(private)
+	require.ErrorContains(t, err, "only mde-slackbot may hold")
+	require.NotContains(t, err.Error(), bare)
+	_, err = approvals.ParsePrivateKey(public)
+	require.ErrorContains(t, err, "is a public key")
 	_, err = approvals.NewSigner(nil)
 	require.ErrorContains(t, err, "has 0 bytes")
 }

@@ -25,18 +25,23 @@ func ctx() context.Context { return context.Background() }
 func TestSubmitRefusesWhatCouldNotRun(t *testing.T) {
 	l := lab.New(t, storetest.SQLite(t))
 	for want, spoil := range map[string]func(*gate.Submission){
-		"states risk \"\"":           func(s *gate.Submission) { s.Plan.Risk = "" },
-		"states risk \"mild\"":       func(s *gate.Submission) { s.Plan.Risk = "mild" },
-		"only reads":                 func(s *gate.Submission) { s.Plan.Risk = approvals.RiskRead },
-		"no tool or no tenant":       func(s *gate.Submission) { s.Plan.Tenant = "" },
-		"has no steps":               func(s *gate.Submission) { s.Plan.Steps = nil },
-		"has no targets":             func(s *gate.Submission) { s.Plan.Targets = nil },
-		"not one of its targets":     func(s *gate.Submission) { s.Plan.Steps[1].Target = "elsewhere" },
-		"twice or without an id":     func(s *gate.Submission) { s.Plan.Targets[1].ID = "device-0" },
-		"has no requester":           func(s *gate.Submission) { s.Requester.ID = " " },
-		"no face of this program":    func(s *gate.Submission) { s.Requester.Via = "fax" },
-		"a reason is needed":         func(s *gate.Submission) { s.Plan.Reason = " \n" },
-		"its arguments are not JSON": func(s *gate.Submission) { s.Plan.Args = json.RawMessage("{") },
+		"states risk \"\"":            func(s *gate.Submission) { s.Plan.Risk = "" },
+		"states risk \"mild\"":        func(s *gate.Submission) { s.Plan.Risk = "mild" },
+		"only reads":                  func(s *gate.Submission) { s.Plan.Risk = approvals.RiskRead },
+		"no tool or no tenant":        func(s *gate.Submission) { s.Plan.Tenant = "" },
+		"has no steps":                func(s *gate.Submission) { s.Plan.Steps = nil },
+		"has no targets":              func(s *gate.Submission) { s.Plan.Targets = nil },
+		"not one of its targets":      func(s *gate.Submission) { s.Plan.Steps[1].Target = "elsewhere" },
+		"twice or without an id":      func(s *gate.Submission) { s.Plan.Targets[1].ID = "device-0" },
+		"has no requester":            func(s *gate.Submission) { s.Requester.ID = " " },
+		"does again what an earlier":  func(s *gate.Submission) { s.Plan.Steps[1] = s.Plan.Steps[0] },
+		"target \"DEVICE-0\" twice":   func(s *gate.Submission) { s.Plan.Targets[1].ID = "DEVICE-0" },
+		"1001 steps, more than 1000":  func(s *gate.Submission) { s.Plan = lab.Plan("isolate_devices", 1001) },
+		"\"slack:T0001/UBOB\" is not": func(s *gate.Submission) { s.Requester.ID = "slack:T0001/UBOB" },
+		"\"Worker\" is not the name":  func(s *gate.Submission) { s.Requester.ID = "Worker" },
+		"no face of this program":     func(s *gate.Submission) { s.Requester.Via = "fax" },
+		"a reason is needed":          func(s *gate.Submission) { s.Plan.Reason = " \n" },
+		"its arguments are not JSON":  func(s *gate.Submission) { s.Plan.Args = json.RawMessage("{") },
 		"101 targets are more than the 100": func(s *gate.Submission) {
 			s.Plan = lab.Plan("isolate_devices", 101)
 		},
@@ -56,7 +61,7 @@ func TestSubmitRefusesWhatCouldNotRun(t *testing.T) {
 	require.Empty(t, list)
 	events, err := l.DB.Events(ctx(), store.Query{})
 	require.NoError(t, err)
-	require.Len(t, events, 14)
+	require.Len(t, events, 19)
 	for _, e := range events {
 		require.Equal(t, approvals.EventRefused, e.Type)
 	}
@@ -123,8 +128,12 @@ func TestReadingExpires(t *testing.T) {
 		for _, x := range list {
 			require.Equal(t, approvals.Expired, x.State)
 		}
+		require.Equal(t, r.ExpiresAt, got.FinishedAt)
 		_, err = l.Gate.Withdraw(ctx(), other.ID, lab.Ann())
 		lab.Kind(t, approvals.KindConflict, err)
+		require.Equal(t, approvals.Pending, l.Get(r.ID).State, "a clock that only reads ends nothing")
+		lab.Kind(t, approvals.KindConflict, l.Cast(r.ID, lab.Person("bob"), approvals.VerdictApprove))
+		require.Equal(t, approvals.Expired, l.Get(r.ID).State)
 		_, err = l.Gate.Get(ctx(), "NOSUCHID")
 		lab.Kind(t, approvals.KindNotFound, err)
 		l.Verified()
@@ -139,7 +148,7 @@ func TestOnlyTheRequesterWithdraws(t *testing.T) {
 		for _, r := range []approvals.Request{pending, approved} {
 			_, err := l.Gate.Withdraw(ctx(), r.ID, bob)
 			lab.Kind(t, approvals.KindDenied, err)
-			got, err := l.Gate.Withdraw(ctx(), r.ID, approvals.Requester{Person: approvals.Person{ID: "ANN@example.com"}})
+			got, err := l.Gate.Withdraw(ctx(), r.ID, approvals.Requester{Person: approvals.Person{ID: "ANN@example.com"}, Verified: true, Via: approvals.ViaMCP})
 			require.NoError(t, err)
 			require.Equal(t, approvals.Cancelled, got.State)
 			_, err = l.Gate.Withdraw(ctx(), r.ID, lab.Ann())
@@ -150,6 +159,50 @@ func TestOnlyTheRequesterWithdraws(t *testing.T) {
 		lab.Kind(t, approvals.KindConflict, l.Cast(pending.ID, lab.Person("bob"), approvals.VerdictApprove))
 		require.Empty(t, l.Tenant.Sends())
 		l.Verified()
+	})
+}
+
+// A name in a configuration is good for what was asked under that name in the same way, and for nothing else.
+func TestAnUnprovedNameWithdrawsOnlyItsOwn(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		signedIn := l.Submit(lab.Plan("isolate_devices", 1))
+		configured := approvals.Requester{Person: approvals.Person{ID: "ann@example.com"}, Via: approvals.ViaMCP}
+		own, err := l.Gate.Submit(ctx(), gate.Submission{Plan: lab.Plan("isolate_devices", 1), Requester: configured})
+		require.NoError(t, err)
+		_, err = l.Gate.Withdraw(ctx(), signedIn.ID, configured)
+		lab.Kind(t, approvals.KindDenied, err)
+		require.ErrorContains(t, err, "only configured")
+		for _, who := range []approvals.Requester{
+			{Person: approvals.Person{ID: "ann@example.com"}, Via: approvals.ViaShell},
+			{Person: approvals.Person{ID: "mallory@example.com", Aliases: []string{"ann@example.com"}}, Via: approvals.ViaMCP},
+		} {
+			_, err := l.Gate.Withdraw(ctx(), own.ID, who)
+			lab.Kind(t, approvals.KindDenied, err)
+		}
+		for _, verified := range []bool{true, false} {
+			_, err = l.Gate.Withdraw(ctx(), signedIn.ID, approvals.Requester{
+				Person: approvals.Person{ID: "slack:t0001/uann"}, Verified: verified, Via: approvals.ViaMCP,
+			})
+			lab.Kind(t, approvals.KindInvalid, err)
+		}
+		require.Equal(t, approvals.Pending, l.Get(signedIn.ID).State)
+		got, err := l.Gate.Withdraw(ctx(), own.ID, configured)
+		require.NoError(t, err)
+		require.Equal(t, approvals.Cancelled, got.State)
+		l.Verified()
+	})
+}
+
+func TestADamagedRequestDoesNotHideTheOthers(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		damaged, good := l.Submit(lab.Plan("isolate_devices", 1)), l.Submit(lab.Plan("isolate_devices", 1))
+		l.Write("UPDATE requests SET plan = '{' WHERE id = $1", damaged.ID)
+		list, err := l.Gate.List(ctx(), store.Filter{})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Equal(t, good.ID, list[0].ID)
+		_, err = l.Worker.Handle(ctx(), store.Job{Kind: store.Sweep})
+		require.NoError(t, err)
 	})
 }
 

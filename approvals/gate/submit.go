@@ -55,7 +55,7 @@ func (g *Gate) Submit(ctx context.Context, s Submission) (approvals.Request, err
 // frozen checks the submission and brings it into the form that the store gives back, so that a digest computed now is
 // the digest of what is read later (text that is not UTF-8 changes when it becomes JSON).
 func frozen(s Submission) (Submission, error) {
-	if err := validPlan(s.Plan); err != nil {
+	if err := s.Plan.Check(); err != nil {
 		return s, err
 	}
 	if err := validRequester(s.Requester); err != nil {
@@ -73,42 +73,14 @@ func frozen(s Submission) (Submission, error) {
 }
 
 func validRequester(r approvals.Requester) error {
-	if strings.TrimSpace(r.ID) == "" {
-		return invalid("the call has no requester; sign in, or configure who is asking")
+	if err := r.CheckID(); err != nil {
+		return err
 	}
 	switch r.Via {
 	case approvals.ViaMCP, approvals.ViaSlack, approvals.ViaShell:
 		return nil
 	}
 	return invalid("the call came through %q, which is no face of this program", r.Via)
-}
-
-func validPlan(p approvals.Plan) error {
-	switch {
-	case p.Tool == "" || p.Tenant == "":
-		return invalid("the plan names no tool or no tenant")
-	case !p.Risk.Valid():
-		return invalid("tool %s states risk %q, which is none of %v", p.Tool, p.Risk, approvals.Risks())
-	case p.Risk == approvals.RiskRead:
-		return invalid("tool %s only reads; a reading call is not submitted", p.Tool)
-	case len(p.Steps) == 0:
-		return invalid("the plan of %s has no steps: there is nothing to do", p.Tool)
-	case len(p.Targets) == 0:
-		return invalid("the plan of %s has no targets; name at least one", p.Tool)
-	}
-	seen := make(map[string]bool, len(p.Targets))
-	for _, t := range p.Targets {
-		if t.ID == "" || seen[t.ID] {
-			return invalid("the plan of %s has target %q twice or without an id; name each once", p.Tool, t.ID)
-		}
-		seen[t.ID] = true
-	}
-	for i, s := range p.Steps {
-		if s.Action == "" || !seen[s.Target] {
-			return invalid("step %d of the plan of %s acts on %q, which is not one of its targets", i+1, p.Tool, s.Target)
-		}
-	}
-	return nil
 }
 
 // permitted applies policy's answer. Only the four known answers lead anywhere.
@@ -128,9 +100,12 @@ func permitted(s Submission, d approvals.Decision) error {
 		return invalid("a reason is needed for %s (rule %q): say why in `reason`", s.Plan.Tool, d.Rule)
 	case d.StartBefore <= 0 || (d.Outcome != approvals.Allow && d.Expires <= 0):
 		return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q gives %s no time to be approved or started; mend the policy", d.Rule, s.Plan.Tool)
-	case d.Outcome == approvals.Approve && (d.Quorum.Count < 1 || d.Quorum.From.Empty()):
-		return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q asks for %d approvers of group %q, which is nobody; mend the policy",
-			d.Rule, d.Quorum.Count, d.Quorum.From.Name)
+	}
+	for _, q := range d.Quorums() {
+		if q.Count < 1 || q.From.Empty() {
+			return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q asks for %d approvers of group %q, which is nobody; mend the policy",
+				d.Rule, q.Count, q.From.Name)
+		}
 	}
 	return nil
 }
@@ -145,8 +120,8 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 	}
 	switch d.Outcome {
 	case approvals.Approve:
-		r.Quorum = []approvals.Quorum{d.Quorum}
-		r.Message = fmt.Sprintf("waits for %d of %s", d.Quorum.Count, d.Quorum.From.Name)
+		r.Quorum = d.Quorums()
+		r.Message = "waits for " + inWords(r.Quorum)
 	case approvals.Confirm:
 		r.Message = "waits for the requester's own yes"
 	case approvals.Allow:
@@ -159,6 +134,14 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 	var err error
 	r.Digest, err = approvals.Digest(r)
 	return r, err
+}
+
+func inWords(quorums []approvals.Quorum) string {
+	parts := make([]string, len(quorums))
+	for i, q := range quorums {
+		parts[i] = fmt.Sprintf("%d of %s", q.Count, q.From.Name)
+	}
+	return strings.Join(parts, " and ")
 }
 
 // insert writes the request, its audit row and the jobs that carry it on, or nothing.

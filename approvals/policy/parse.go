@@ -31,8 +31,10 @@ type Known struct {
 //	    count: 2
 //	    from: leads
 //
-// The first rule that matches answers; the default table comes last. A rule matches by tools, risks, tags (any target
-// has one of them) and only_tags (every target has one of them). The error is a *Faults with every fault of the file.
+// Each target of a call is answered by the first rule that matches it, the default table coming last, and the strictest
+// answer counts for the call: with every quorum that is asked for, the shortest times and the smallest cap. A rule
+// matches by tools, risks, tags and only_tags; both of the last match a target that has one of them, and what allow and
+// confirm let through has to be named by only_tags. The error is a *Faults with every fault of the file.
 func Parse(name string, data []byte, known Known) (*Policy, error) {
 	f := &file{known: known, groups: map[string]approvals.Group{}, content: content{
 		Format: 1, Approvers: known.Approvers, Extra: defaultExtra, StartBefore: DefaultStartBefore,
@@ -140,7 +142,7 @@ func (f *file) readDefaults(n ast.Node) {
 	fields := f.settings(&f.content.Defaults)
 	fields["from"] = func(n ast.Node) { f.content.Approvers = f.from(n) }
 	fields["start_before"] = func(n ast.Node) { f.content.StartBefore = f.duration(n, "start_before") }
-	fields["unverified_extra"] = func(n ast.Node) { f.content.Extra = f.number(n, "unverified_extra", 0) }
+	fields["unverified_extra"] = func(n ast.Node) { f.content.Extra = f.number(n, "unverified_extra", 1) }
 	f.fields(n, "defaults", fields)
 }
 
@@ -211,7 +213,7 @@ func (f *file) checkRule(n ast.Node, r *rule, at map[string]ast.Node) {
 		return
 	}
 	if at["tags"] != nil && (r.Outcome == approvals.Allow || r.Outcome == approvals.Confirm) {
-		f.fault(at["tags"], "with outcome %s, one target that has a tag would let all the others through; use only_tags", r.Outcome)
+		f.fault(at["tags"], "with outcome %s use only_tags: the targets without such a tag are answered by the rules that follow", r.Outcome)
 	}
 	if r.Outcome != approvals.Deny && at["why"] != nil {
 		f.fault(at["why"], "why belongs to outcome deny")

@@ -164,7 +164,8 @@ func TestEveryFaultIsReportedWithItsPlace(t *testing.T) {
 		"endless duration": {head + "defaults: {expires: 9000h}\n", []string{"expires must be a time"}},
 		"wrong reason":     {head + "defaults: {reason: maybe}\n", []string{"reason must be required or optional"}},
 		"no targets":       {head + "defaults: {max_targets: 0}\n", []string{"max_targets must be a whole number of at least 1"}},
-		"negative extra":   {head + "defaults: {unverified_extra: -1}\n", []string{"unverified_extra must be a whole number of at least 0"}},
+		"negative extra":   {head + "defaults: {unverified_extra: -1}\n", []string{"unverified_extra must be a whole number of at least 1"}},
+		"no extra":         {head + "defaults: {unverified_extra: 0}\n", []string{`p.yaml:3:30: unverified_extra must be a whole number of at least 1, not "0"`}},
 		"unknown tool": {
 			rules("- {name: x, tools: [isolate_device], outcome: deny}\n"),
 			[]string{`p.yaml:4:21: there is no tool "isolate_device"; did you mean "isolate_devices"?`},

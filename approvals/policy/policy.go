@@ -54,10 +54,11 @@ type settings struct {
 // rule answers the calls that it matches.
 type rule struct {
 	Name string `json:"name"`
-	// Tools, Risks, Tags and OnlyTags match when empty; the others must all match.
+	// Tools, Risks, Tags and OnlyTags match when empty; the others must all match. A call is matched once for each of its
+	// targets, as if that were the only one.
 	Tools []string         `json:"tools,omitempty"`
 	Risks []approvals.Risk `json:"risks,omitempty"`
-	// Tags matches when any target has one of them; OnlyTags when every target has one of them.
+	// Tags and OnlyTags match when the target has one of them.
 	Tags     []string          `json:"tags,omitempty"`
 	OnlyTags []string          `json:"only_tags,omitempty"`
 	Outcome  approvals.Outcome `json:"outcome"`
@@ -147,11 +148,26 @@ func seal(c content) (*Policy, error) {
 // Digest is the SHA-256 (lower-case hex) of everything that answers depend on. How a file is laid out is not part of it.
 func (p *Policy) Digest() string { return p.digest }
 
-// Decide answers a call: the first rule that matches, or no.
+// Decide answers a call. Each target is answered by the first rule that matches it, as if it were the only one; the call
+// gets the strictest of these answers, so that one target can't bring the others under a milder rule.
 func (p *Policy) Decide(c approvals.Call) approvals.Decision {
 	if !c.Risk.Valid() {
 		return deny("unknown-risk", fmt.Sprintf("risk %q of tool %s is not known", c.Risk, c.Tool))
 	}
+	if len(c.Targets) == 0 {
+		return p.first(c)
+	}
+	answers := make([]approvals.Decision, len(c.Targets))
+	for i := range c.Targets {
+		one := c
+		one.Targets = c.Targets[i : i+1]
+		answers[i] = p.first(one)
+	}
+	return strictest(c.Targets, answers)
+}
+
+// first is the answer of the first rule that matches, or no.
+func (p *Policy) first(c approvals.Call) approvals.Decision {
 	for _, r := range p.content.Rules {
 		if r.matches(c) {
 			return p.answer(r, c)
@@ -165,19 +181,18 @@ func deny(name, why string) approvals.Decision {
 }
 
 func (r rule) matches(c approvals.Call) bool {
-	tagged := func(tags []string) func(approvals.Target) bool {
-		return func(t approvals.Target) bool { return hasAny(t.Tags, tags) }
+	tagged := func(tags []string) bool {
+		return len(c.Targets) > 0 && !slices.ContainsFunc(c.Targets, func(t approvals.Target) bool { return !hasAny(t.Tags, tags) })
 	}
 	switch {
 	case len(r.Tools) > 0 && !slices.Contains(r.Tools, c.Tool):
 		return false
 	case len(r.Risks) > 0 && !slices.Contains(r.Risks, c.Risk):
 		return false
-	case len(r.Tags) > 0 && !slices.ContainsFunc(c.Targets, tagged(r.Tags)):
+	case len(r.Tags) > 0 && !tagged(r.Tags):
 		return false
-	case len(r.OnlyTags) > 0:
-		only := tagged(r.OnlyTags)
-		return len(c.Targets) > 0 && !slices.ContainsFunc(c.Targets, func(t approvals.Target) bool { return !only(t) })
+	case len(r.OnlyTags) > 0 && !tagged(r.OnlyTags):
+		return false
 	}
 	return true
 }

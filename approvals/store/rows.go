@@ -98,12 +98,12 @@ type ownedVote struct {
 
 func scanStep(row scanner) (o ownedStep, err error) {
 	s := &o.step
-	var sent, updated int64
-	err = row.Scan(&o.request, &s.Index, &s.State, &s.Version, &s.Attempt, &sent, &s.ActionID, &s.RemoteStatus, &s.Message, &updated)
+	var sent, notBefore, updated int64
+	err = row.Scan(&o.request, &s.Index, &s.State, &s.Version, &s.Attempt, &sent, &notBefore, &s.ActionID, &s.RemoteStatus, &s.Message, &updated)
 	if err != nil {
 		return o, err
 	}
-	s.SentAt, s.UpdatedAt = fromMS(sent), fromMS(updated)
+	s.SentAt, s.NotBefore, s.UpdatedAt = fromMS(sent), fromMS(notBefore), fromMS(updated)
 	if !slices.Contains(approvals.StepStates(), s.State) {
 		return o, tampered(nil, "step %d of request %s has the unknown state %q", s.Index, clip(o.request), clip(string(s.State)))
 	}

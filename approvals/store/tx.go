@@ -35,6 +35,8 @@ type StepMove struct {
 	At       time.Time
 	// Sent sets SentAt and counts the attempt; a move to sending does so anyway.
 	Sent bool
+	// NotBefore is the earliest time to send the step again; zero when there is none.
+	NotBefore time.Time
 	// ActionID and RemoteStatus are kept when empty.
 	ActionID, RemoteStatus string
 	// Message is kept by a touch when empty.
@@ -165,10 +167,10 @@ func (tx *Tx) MoveStep(ctx context.Context, m StepMove) error {
 	n, err = tx.exec(ctx, `UPDATE steps SET state = $1, version = version + 1, updated_ms = $2,
 		message = CASE WHEN $3 = 1 THEN message ELSE $4 END,
 		sent_ms = CASE WHEN $5 = 1 THEN CAST($6 AS BIGINT) ELSE sent_ms END, attempt = attempt + $7,
-		action_id = COALESCE(NULLIF($8, ''), action_id), remote_status = COALESCE(NULLIF($9, ''), remote_status)
-		WHERE request_id = $10 AND idx = $11 AND state = $12 AND version = $13`,
+		action_id = COALESCE(NULLIF($8, ''), action_id), remote_status = COALESCE(NULLIF($9, ''), remote_status),
+		not_before_ms = $10 WHERE request_id = $11 AND idx = $12 AND state = $13 AND version = $14`,
 		string(m.To), ms(m.At), flag(touch && m.Message == ""), plain(m.Message), flag(sending || m.Sent), ms(m.At), flag(sending || m.Sent),
-		plain(m.ActionID), plain(m.RemoteStatus), plain(m.ID), m.Index, string(m.From), m.Version)
+		plain(m.ActionID), plain(m.RemoteStatus), ms(m.NotBefore), plain(m.ID), m.Index, string(m.From), m.Version)
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,21 @@ func parseURL(s string) (place, error) {
 	case isURL && scheme != "sqlite":
 		return place{}, storeError(nil, "a database URL can't begin with %q: use sqlite:<path>, a bare path, or postgres://", clip(scheme)+"://")
 	}
+	if word, _, found := strings.Cut(s, ":"); found && !isURL && word != "sqlite" && len(word) > 1 && !strings.ContainsAny(word, `/\.`) {
+		// A misspelt scheme would otherwise be an empty database of its own, in which nobody sees the requests.
+		return place{}, storeError(nil, "a database can't begin with %q: use sqlite:<path>, a bare path, or postgres://", clip(word)+":")
+	}
 	path := strings.TrimPrefix(s, "sqlite:")
 	if rest, ok := strings.CutPrefix(path, "//"); ok && isURL {
 		path = rest
 	}
 	return sqlitePlace(path)
+}
+
+// CheckURL reports what is wrong with the text of a database URL, without opening anything.
+func CheckURL(s string) error {
+	_, err := parseURL(s)
+	return err
 }
 
 func sqlitePlace(path string) (place, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
@@ -22,6 +23,15 @@ type pass struct {
 	sent map[int]bool
 	// asked are the steps whose trace or progress was asked for in this pass.
 	asked map[int]bool
+	// held says that no step can be sent now, and again when to try anew. What was sent is looked after all the same.
+	held  bool
+	again time.Duration
+}
+
+// hold ends the sending of this pass.
+func (p *pass) hold(again time.Duration) move {
+	p.held, p.again = true, again
+	return look()
 }
 
 // move is what one act left to do: look again now, or come back later (zero when the request has ended).
@@ -69,7 +79,7 @@ func (w *Worker) advance(ctx context.Context, id string) (time.Duration, error) 
 func (w *Worker) act(ctx context.Context, p *pass, r approvals.Request) (move, error) {
 	switch r.State {
 	case approvals.Approved:
-		return w.claim(ctx, r)
+		return w.claim(ctx, p, r)
 	case approvals.Running:
 		return w.run(ctx, p, r)
 	case approvals.Pending, approvals.Succeeded, approvals.Partial, approvals.Failed, approvals.Unknown,
@@ -79,10 +89,10 @@ func (w *Worker) act(ctx context.Context, p *pass, r approvals.Request) (move, e
 }
 
 // claim takes an approved request into work, if its approval really holds.
-func (w *Worker) claim(ctx context.Context, r approvals.Request) (move, error) {
+func (w *Worker) claim(ctx context.Context, p *pass, r approvals.Request) (move, error) {
 	failpoint.Hit(failpoint.BeforeClaim)
 	if err := w.verify(ctx, r); err != nil {
-		return w.turnAway(ctx, r, err)
+		return w.turnAway(ctx, p, r, err)
 	}
 	by := change.By{At: w.now(), Actor: change.Worker, Detail: "approval verified; started"}
 	return look(), w.inTx(ctx, func(tx *store.Tx) error {
@@ -113,18 +123,20 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) error {
 	if !standing.Met() {
 		return approvals.Refuse(approvals.KindDenied, nil, "the approval no longer holds: it needs %s", standing.Missing())
 	}
-	return w.inTime(r, standing.Since)
+	return w.inTime(r, standing)
 }
 
-// inTime holds until something was sent; after that the rest of a plan is seen through. The limit runs from the last
+// inTime says whether it is too late to start, or, once something was sent, to go on. The limits run from the last
 // signed vote, because the stored time of the decision could have been moved.
-func (w *Worker) inTime(r approvals.Request, since time.Time) error {
-	for _, s := range r.Steps {
-		if s.State != approvals.StepWaiting && s.State != approvals.StepSkipped {
-			return nil
+func (w *Worker) inTime(r approvals.Request, standing approvals.Standing) error {
+	if begun(r) {
+		within := max(w.timing.RunLimit, standing.StartWithin)
+		if !w.now().Before(standing.Since.Add(within)) {
+			return approvals.Refuse(approvals.KindDenied, nil, "not sent within %v of the approval; ask again for what is still wanted", within)
 		}
+		return nil
 	}
-	limit := since.Add(r.StartWithin)
+	limit := standing.Since.Add(standing.StartWithin)
 	if stored := r.StartBefore(); stored.Before(limit) {
 		limit = stored
 	}
@@ -134,8 +146,15 @@ func (w *Worker) inTime(r approvals.Request, since time.Time) error {
 	return nil
 }
 
+// begun reports whether something of r was sent.
+func begun(r approvals.Request) bool {
+	return slices.ContainsFunc(r.Steps, func(s approvals.StepStatus) bool {
+		return s.State != approvals.StepWaiting && s.State != approvals.StepSkipped
+	})
+}
+
 // turnAway ends what may not run, and comes back later when only an answer was missing.
-func (w *Worker) turnAway(ctx context.Context, r approvals.Request, why error) (move, error) {
+func (w *Worker) turnAway(ctx context.Context, p *pass, r approvals.Request, why error) (move, error) {
 	log := w.o.Logger.With("request", r.ID, "error", why, "cause", errors.Unwrap(why))
 	to := approvals.Cancelled
 	switch kind := approvals.KindOf(why); {
@@ -145,7 +164,7 @@ func (w *Worker) turnAway(ctx context.Context, r approvals.Request, why error) (
 		log.ErrorContext(ctx, "stored data does not verify; the request is stopped")
 	case kind == approvals.KindDenied:
 	default:
-		return w.unanswered(ctx, r, why)
+		return w.unanswered(ctx, p, r, why)
 	}
 	by := change.By{At: w.now(), Actor: change.Worker, Detail: why.Error()}
 	if r.State == approvals.Running {
@@ -159,12 +178,15 @@ func (w *Worker) turnAway(ctx context.Context, r approvals.Request, why error) (
 	})
 }
 
-// unanswered leaves r as it is until the answer can be had, or until its time is over.
-func (w *Worker) unanswered(ctx context.Context, r approvals.Request, why error) (move, error) {
-	if late := w.inTime(r, r.StartBefore()); late != nil {
-		return w.turnAway(ctx, r, late)
+// unanswered leaves what was not sent as it is until the answer can be had, or until its time is over.
+func (w *Worker) unanswered(ctx context.Context, p *pass, r approvals.Request, why error) (move, error) {
+	if late := w.inTime(r, approvals.Standing{Since: r.DecidedAt, StartWithin: r.StartWithin}); late != nil {
+		return w.turnAway(ctx, p, r, late)
 	}
 	w.o.Logger.WarnContext(ctx, "a needed answer could not be had; nothing was sent", "request", r.ID, "error", why, "cause", errors.Unwrap(why))
+	if r.State == approvals.Running {
+		return p.hold(w.timing.Poll), nil
+	}
 	return move{again: w.timing.Poll}, nil
 }
 

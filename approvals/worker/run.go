@@ -31,7 +31,7 @@ func (w *Worker) run(ctx context.Context, p *pass, r approvals.Request) (move, e
 	if final, ended := approvals.Overall(r.Steps); ended {
 		return w.finish(ctx, r, final)
 	}
-	return move{again: w.untilNext(r)}, nil
+	return move{again: w.untilNext(p, r)}, nil
 }
 
 // hasTime keeps an act from being cut off half way by the end of the job.
@@ -42,7 +42,7 @@ func (w *Worker) hasTime(p *pass) bool {
 // next is the step to do something about now.
 func (w *Worker) next(p *pass, r approvals.Request) (approvals.StepStatus, bool) {
 	for _, s := range r.Steps {
-		if s.State == approvals.StepWaiting {
+		if s.State == approvals.StepWaiting && !p.held {
 			return s, true
 		}
 	}
@@ -71,7 +71,7 @@ func (w *Worker) followAt(s approvals.StepStatus) time.Time {
 }
 
 // untilNext is how long nothing has to be done.
-func (w *Worker) untilNext(r approvals.Request) time.Duration {
+func (w *Worker) untilNext(p *pass, r approvals.Request) time.Duration {
 	wait := 12 * w.timing.Poll
 	for _, s := range r.Steps {
 		switch s.State {
@@ -79,7 +79,9 @@ func (w *Worker) untilNext(r approvals.Request) time.Duration {
 			wait = min(wait, w.timing.Poll)
 		case approvals.StepAccepted:
 			wait = min(wait, w.followAt(s).Sub(w.now()))
-		case approvals.StepWaiting, approvals.StepSucceeded, approvals.StepFailed, approvals.StepTimedOut,
+		case approvals.StepWaiting:
+			wait = min(wait, p.again)
+		case approvals.StepSucceeded, approvals.StepFailed, approvals.StepTimedOut,
 			approvals.StepCancelled, approvals.StepSkipped, approvals.StepUnknown:
 		}
 	}
@@ -89,9 +91,13 @@ func (w *Worker) untilNext(r approvals.Request) time.Duration {
 // send marks a step, durably, and only then sends it, once.
 func (w *Worker) send(ctx context.Context, p *pass, r approvals.Request, s approvals.StepStatus) (move, error) {
 	if err := w.verify(ctx, r); err != nil {
-		return w.turnAway(ctx, r, err)
+		return w.turnAway(ctx, p, r, err)
 	}
-	by := change.By{At: w.now(), Actor: change.Worker, Detail: r.Plan.Steps[s.Index].Summary}
+	now := w.now()
+	if wait := notBefore(r).Sub(now); wait > 0 {
+		return p.hold(wait), nil
+	}
+	by := change.By{At: now, Actor: change.Worker, Detail: r.Plan.Steps[s.Index].Summary}
 	marked := s
 	marked.State, marked.Version, marked.SentAt = approvals.StepSending, s.Version+1, by.At
 	err := w.o.Store.InTx(ctx, func(tx *store.Tx) error {
@@ -108,15 +114,26 @@ func (w *Worker) send(ctx context.Context, p *pass, r approvals.Request, s appro
 	p.sent[s.Index] = true
 	failpoint.Hit(failpoint.AfterClaimBeforePost)
 	if stalled := w.now().Sub(by.At); stalled > w.timing.SendLimit {
-		return w.record(ctx, r, marked, Receipt{}, &NotSent{Err: fmt.Errorf("this process stood still for %v", stalled)})
+		return w.record(ctx, p, r, marked, Receipt{}, &NotSent{Err: fmt.Errorf("this process stood still for %v", stalled)})
 	}
 	receipt, err := w.apply(ctx, r, marked)
 	failpoint.Hit(failpoint.AnswerReceivedNotStored)
-	m, err := w.record(ctx, r, marked, receipt, err)
+	m, err := w.record(ctx, p, r, marked, receipt, err)
 	if err == nil && s.Index+1 < len(r.Steps) {
 		failpoint.Hit(failpoint.BetweenSteps)
 	}
 	return m, err
+}
+
+// notBefore is the earliest time to send anything of r. What the tenant says to one step it says to all, because it
+// limits the application and not the device.
+func notBefore(r approvals.Request) (latest time.Time) {
+	for _, s := range r.Steps {
+		if s.State == approvals.StepWaiting && s.NotBefore.After(latest) {
+			latest = s.NotBefore
+		}
+	}
+	return latest
 }
 
 func (w *Worker) apply(ctx context.Context, r approvals.Request, s approvals.StepStatus) (Receipt, error) {
@@ -127,7 +144,7 @@ func (w *Worker) apply(ctx context.Context, r approvals.Request, s approvals.Ste
 
 // record stores what a send was answered. An answer that leaves doubt is not stored: the step stays marked as sending,
 // and its trace is looked for.
-func (w *Worker) record(ctx context.Context, r approvals.Request, s approvals.StepStatus, receipt Receipt, answer error) (move, error) {
+func (w *Worker) record(ctx context.Context, p *pass, r approvals.Request, s approvals.StepStatus, receipt Receipt, answer error) (move, error) {
 	var notSent *NotSent
 	var refused *Refused
 	by := change.By{At: w.now(), Actor: change.Worker}
@@ -137,7 +154,8 @@ func (w *Worker) record(ctx context.Context, r approvals.Request, s approvals.St
 	case errors.As(answer, &notSent):
 		by.Detail = text(notSent)
 		again := max(notSent.RetryAfter, w.timing.Poll/2, time.Millisecond)
-		return move{again: again}, w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepWaiting, by))
+		s.NotBefore = by.At.Add(again) // stored, because another job or process must not be earlier either
+		return p.hold(again), w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepWaiting, by))
 	case errors.As(answer, &refused):
 		by.Detail = text(refused)
 		return look(), w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepFailed, by))

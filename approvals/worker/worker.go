@@ -44,6 +44,9 @@ type Timing struct {
 	Grace time.Duration
 	// SendLimit is how old the mark of a step may be when it is sent; 15 s. An older one means that the process stalled.
 	SendLimit time.Duration
+	// RunLimit is how long after the last vote the steps of a plan may be sent; 1 h, and never less than policy gives for
+	// the start. What was not sent by then is skipped: whoever approved meant now.
+	RunLimit time.Duration
 	// WriteTimeout ends a send; 20 s.
 	WriteTimeout time.Duration
 	// SweepEvery is how often lost work is looked for; 1 min.
@@ -64,6 +67,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.Poll, 5 * time.Second},
 		{&t.Grace, 5 * time.Minute},
 		{&t.SendLimit, 15 * time.Second},
+		{&t.RunLimit, time.Hour},
 		{&t.WriteTimeout, 20 * time.Second},
 		{&t.SweepEvery, time.Minute},
 		{&t.Recovery, time.Minute},

@@ -199,8 +199,9 @@ func TestAWithdrawalBetweenTwoStepsStopsTheRest(t *testing.T) {
 		r := approved(l, 4)
 		l.Tenant.OnApply = func(task worker.Task) {
 			if task.Index == 1 {
-				_, err := l.Gate.Withdraw(ctx(), r.ID, lab.Ann())
+				got, err := l.Gate.Withdraw(ctx(), r.ID, lab.Ann())
 				require.NoError(t, err)
+				require.Equal(t, approvals.StepSkipped, got.Steps[2].State, "at once, not when a worker comes by")
 			}
 		}
 		end := l.Settle(r.ID)
@@ -225,6 +226,125 @@ func TestAWithdrawalWhileVerifyingWins(t *testing.T) {
 		require.Empty(t, l.Tenant.Sends())
 		l.Verified()
 	})
+}
+
+// A step that was just being sent when its request was withdrawn, and then certainly was not accepted, is never sent.
+func TestAWithdrawalWhileAStepIsTurnedBackHolds(t *testing.T) {
+	for name, steps := range map[string]int{"the only step": 1, "one of several": 3} {
+		t.Run(name, func(t *testing.T) {
+			lab.Each(t, func(t *testing.T, l *lab.Lab) {
+				r := approved(l, steps)
+				l.Tenant.Forecast(lab.Throttled)
+				l.Tenant.OnApply = func(worker.Task) {
+					l.Tenant.OnApply = nil
+					got, err := l.Gate.Withdraw(ctx(), r.ID, lab.Ann())
+					require.NoError(t, err)
+					require.Contains(t, got.Message, "1 being sent, which will not be tried again")
+				}
+				l.Work(r.ID)
+				l.Clock.Advance(10 * time.Minute)
+				l.Work(r.ID)
+				require.Equal(t, approvals.Cancelled, l.Get(r.ID).State)
+				require.Contains(t, l.Get(r.ID).Steps[0].Message, "withdrawn by ann@example.com")
+				require.Empty(t, l.Tenant.Effects())
+				l.Verified()
+			})
+		})
+	}
+}
+
+func TestAWithdrawalWhileALaterStepIsTurnedBackHolds(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := approved(l, 3)
+		l.Tenant.Forecast(lab.Fair, lab.Throttled)
+		l.Tenant.OnApply = func(task worker.Task) {
+			if task.Index == 1 {
+				_, err := l.Gate.Withdraw(ctx(), r.ID, lab.Ann())
+				require.NoError(t, err)
+			}
+		}
+		require.Equal(t, approvals.Partial, l.Settle(r.ID).State)
+		require.Len(t, l.Tenant.Effects(), 1)
+		l.Verified()
+	})
+}
+
+func TestWhatWasSentIsSeenThroughWhileTheRestCannotBeSent(t *testing.T) {
+	down := func(l *lab.Lab) { l.Directory.Fail(errors.New("no_such_subteam")) }
+	for name, c := range map[string]struct {
+		first, then lab.Weather
+		hinder      func(*lab.Lab)
+		want        approvals.StepState
+	}{
+		"throttled, the first runs":        {lab.Fair, lab.Throttled, func(*lab.Lab) {}, approvals.StepSucceeded},
+		"throttled, the first was lost":    {lab.AnswerLost, lab.Throttled, func(*lab.Lab) {}, approvals.StepSucceeded},
+		"no directory, the first runs":     {lab.Fair, lab.Fair, down, approvals.StepSucceeded},
+		"no directory, the first was lost": {lab.Dropped, lab.Fair, down, approvals.StepUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Each(t, func(t *testing.T, l *lab.Lab) {
+				r := approved(l, 2)
+				l.Tenant.Forecast(c.first)
+				for range 200 {
+					l.Tenant.Forecast(c.then)
+				}
+				l.Tenant.OnApply = func(worker.Task) { c.hinder(l) }
+				began := l.Clock.Now()
+				l.Clock.Advance(l.Work(r.ID))
+				l.Tenant.End("Succeeded")
+				for l.Clock.Now().Before(began.Add(10 * time.Minute)) {
+					l.Clock.Advance(max(l.Work(r.ID), time.Second))
+				}
+				got := l.Get(r.ID)
+				require.Equal(t, c.want, got.Steps[0].State)
+				require.Equal(t, approvals.StepWaiting, got.Steps[1].State, "the other still waits for its turn")
+				l.Verified()
+			})
+		})
+	}
+}
+
+func TestRetryAfterHoldsForEveryJob(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := approved(l, 2)
+		l.Tenant.Forecast(lab.Throttled)
+		require.Equal(t, 10*time.Second, l.Work(r.ID))
+		l.Clock.Advance(4 * time.Second)
+		require.Equal(t, 6*time.Second, l.Work(r.ID), "a job that the sweep pushed waits for the rest of it")
+		other := l.NewWorker(l.Policy, l.Tenant)
+		_, err := other.Handle(ctx(), store.Job{Kind: store.Advance, RequestID: r.ID})
+		require.NoError(t, err)
+		require.Len(t, l.Tenant.Sends(), 1, "neither it nor the next step was sent within Retry-After")
+		l.Clock.Advance(6 * time.Second)
+		require.Equal(t, approvals.Succeeded, l.Settle(r.ID).State)
+	})
+}
+
+func TestAFleetEndsAnHourAfterItsApproval(t *testing.T) {
+	for name, hinder := range map[string]func(*lab.Lab){
+		"nobody worked":   func(*lab.Lab) {},
+		"nobody answered": func(l *lab.Lab) { l.Directory.Fail(errors.New("down")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Each(t, func(t *testing.T, l *lab.Lab) {
+				r := approved(l, 3)
+				l.Tenant.Forecast(lab.Fair, lab.Throttled, lab.Fair, lab.Throttled)
+				l.Work(r.ID)
+				l.Clock.Advance(time.Hour - time.Second)
+				l.Work(r.ID)
+				require.Len(t, l.Tenant.Effects(), 2, "within the hour it goes on")
+				l.Clock.Advance(time.Second)
+				hinder(l)
+				l.Work(r.ID)
+				l.Clock.Advance(30 * 24 * time.Hour)
+				end := l.Settle(r.ID)
+				require.Equal(t, approvals.Partial, end.State)
+				require.Len(t, l.Tenant.Effects(), 2)
+				require.Contains(t, end.Steps[2].Message, "not sent within 1h0m0s of the approval")
+				l.Verified()
+			})
+		})
+	}
 }
 
 func TestManyWorkersOnTheSameRequestSendOnce(t *testing.T) {

@@ -46,7 +46,7 @@ func Touch(r approvals.Request, at time.Time) store.Move {
 func Step(requestID string, s approvals.StepStatus, to approvals.StepState, by By) store.StepMove {
 	return store.StepMove{
 		ID: requestID, Index: s.Index, From: s.State, To: to, Version: s.Version, At: by.At, Message: by.Detail,
-		Sent: to == approvals.StepSending, ActionID: s.ActionID, RemoteStatus: s.RemoteStatus,
+		Sent: to == approvals.StepSending, NotBefore: s.NotBefore, ActionID: s.ActionID, RemoteStatus: s.RemoteStatus,
 		Event: approvals.Event{
 			At: by.At, RequestID: requestID, Type: string(to), Actor: by.Actor, Step: s.Index,
 			From: string(s.State), To: string(to), Detail: by.Detail,
@@ -84,7 +84,8 @@ func Notify(ctx context.Context, tx *store.Tx, requestID, nonce string) error {
 	return tx.Enqueue(ctx, store.Job{Kind: store.Notify, RequestID: requestID, Nonce: nonce}, time.Time{})
 }
 
-// Verify compares r with its audit rows: KindTampering when they don't agree, KindConflict when r moved meanwhile.
+// Verify compares r with its audit rows: KindTampering when they don't agree, KindConflict when r moved meanwhile, and
+// KindDenied when it was withdrawn, whatever became of its steps since.
 func Verify(ctx context.Context, db *store.DB, r approvals.Request) error {
 	events, err := history(ctx, db, r.ID)
 	if err != nil {
@@ -92,7 +93,7 @@ func Verify(ctx context.Context, db *store.DB, r approvals.Request) error {
 	}
 	fault := approvals.CheckHistory(r, events)
 	if fault == nil {
-		return nil
+		return notWithdrawn(r, events)
 	}
 	// The rows were read after r, so another process may have moved it in between. Only what is still the same is wrong.
 	now, err := db.Request(ctx, r.ID)
@@ -103,6 +104,13 @@ func Verify(ctx context.Context, db *store.DB, r approvals.Request) error {
 		return approvals.Refuse(approvals.KindConflict, nil, "request %s was changed meanwhile; look again", r.ID)
 	}
 	return fault
+}
+
+func notWithdrawn(r approvals.Request, events []approvals.Event) error {
+	if how, yes := approvals.Withdrawn(events); yes {
+		return approvals.Refuse(approvals.KindDenied, nil, "request %s was %s", r.ID, how)
+	}
+	return nil
 }
 
 func sameVersions(a, b approvals.Request) bool {

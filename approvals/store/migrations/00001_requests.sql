@@ -36,6 +36,7 @@ CREATE TABLE steps (
     version       BIGINT NOT NULL CHECK (version >= 1),
     attempt       BIGINT NOT NULL DEFAULT 0,
     sent_ms       BIGINT NOT NULL DEFAULT 0,
+    not_before_ms BIGINT NOT NULL DEFAULT 0,
     action_id     TEXT   NOT NULL DEFAULT '',
     remote_status TEXT   NOT NULL DEFAULT '',
     message       TEXT   NOT NULL DEFAULT '',
