@@ -17,15 +17,20 @@ const (
 	actionConfirm = "mde_confirm"
 	actionDeny    = "mde_deny"
 	actionDetails = "mde_details"
-	actionPage    = "mde_page"
+	// actionRead is Details on a card that can't offer the yes itself: the last page does.
+	actionRead = "mde_details_yes"
+	actionPage = "mde_page"
 )
 
 const timeForm = "2006-01-02 15:04 UTC"
 
 func when(t time.Time) string { return t.UTC().Format(timeForm) }
 
-// renderCard draws a request for its approvers.
+// renderCard draws a request for its approvers, or says that it can't be shown when what is stored does not verify.
 func renderCard(r approvals.Request) message {
+	if approvals.Genuine(r) != nil {
+		return renderUnverified(r)
+	}
 	c := newComposer()
 	c.header(headline(r))
 	c.lines(r.Plan.Preview)
@@ -42,6 +47,10 @@ func renderCard(r approvals.Request) message {
 	}
 	c.label(fmt.Sprintf("On what (%d)", len(r.Plan.Targets)))
 	c.lines(targets(r.Plan.Targets)...)
+	if r.State == approvals.Pending {
+		c.label(fmt.Sprintf("What is done, in this order (%d)", len(r.Plan.Steps)))
+		c.lines(planned(r.Plan)...)
+	}
 	c.label("Approval")
 	c.lines(approval(r)...)
 	c.small(fmt.Sprintf("Request %s · %s · risk %s · tenant %s · digest %s", r.ID, r.Plan.Tool, r.Plan.Risk, r.Plan.Tenant, approvals.ShortDigest(r.Digest)))
@@ -49,19 +58,40 @@ func renderCard(r approvals.Request) message {
 }
 
 // renderPlainCard is what is posted when Slack refuses a card: enough to find the request, and nothing to approve with.
+// The yes is at the end of the details, as for a card that was cut.
 func renderPlainCard(r approvals.Request) message {
+	if approvals.Genuine(r) != nil {
+		return renderUnverified(r)
+	}
 	c := newComposer()
 	c.header(headline(r))
-	c.lines("This request can't be shown here. Press Details to read it.")
+	c.lines("This request can't be shown here. Press Details to read it." + lastPage(r))
 	c.small("Request " + r.ID)
 	return c.message(headline(r), "", buttons(r, true)...)
 }
 
 func cutNote(r approvals.Request) string {
-	if r.State == approvals.Pending {
-		return "This card does not hold everything, so it has no Approve button. Press Details to read it all; the last page there can approve."
+	return "This card does not hold everything. Press Details to read it all." + lastPage(r)
+}
+
+// lastPage says where the yes is that a card can't offer.
+func lastPage(r approvals.Request) string {
+	if _, label := yesOf(r); label != "" {
+		return " The last page there has the " + label + " button."
 	}
-	return "This card does not hold everything. Press Details to read it all."
+	return ""
+}
+
+// yesOf is the yes that a request asks people for now, and its word on buttons; both are empty when it asks for none.
+func yesOf(r approvals.Request) (approvals.Verdict, string) {
+	switch {
+	case r.State != approvals.Pending:
+	case r.Outcome == approvals.Approve:
+		return approvals.VerdictApprove, "Approve"
+	case r.Outcome == approvals.Confirm:
+		return approvals.VerdictConfirm, "Confirm"
+	}
+	return "", ""
 }
 
 func headline(r approvals.Request) string {
@@ -168,14 +198,13 @@ func factsOf(t approvals.Target) string {
 	return strings.Join(facts, " · ")
 }
 
-// approval says what is needed, what is there, and until when.
+// approval says what was asked for, what is there, what is still missing, and until when. What is missing is the ballot's
+// own count: policy may by now demand more than when the request was made.
 func approval(r approvals.Request) []string {
 	lines := []string{}
 	switch r.Outcome {
 	case approvals.Approve:
-		for _, q := range r.Quorum {
-			lines = append(lines, fmt.Sprintf("Needs %d of group %s, never the requester; %d so far", q.Count, quote(q.From.Name), yeses(r)))
-		}
+		lines = append(lines, needs(r)...)
 	case approvals.Confirm:
 		lines = append(lines, "Needs the requester's own confirmation")
 	case approvals.Allow:
@@ -190,9 +219,27 @@ func approval(r approvals.Request) []string {
 		lines = append(lines, voteLine(v))
 	}
 	if r.State == approvals.Pending {
+		if r.Message != "" {
+			lines = append(lines, "Now: "+r.Message)
+		}
 		lines = append(lines, "Open until "+when(r.ExpiresAt))
 	}
 	return lines
+}
+
+// needs is one line for each demand. Whose yes counts for which of several is not known here, so the sum stands alone.
+func needs(r approvals.Request) []string {
+	var lines []string
+	for _, q := range r.Quorum {
+		lines = append(lines, fmt.Sprintf("Needs %d of group %s, never the requester", q.Count, quote(q.From.Name)))
+	}
+	switch len(lines) {
+	case 0:
+		return []string{"Asks for approvers and names none; it can't be approved"}
+	case 1:
+		return []string{fmt.Sprintf("%s; %d so far", lines[0], yeses(r))}
+	}
+	return append(lines, fmt.Sprintf("Each of these must be met; %d said yes so far", yeses(r)))
 }
 
 func voteLine(v approvals.Vote) string {
@@ -225,67 +272,21 @@ func yeses(r approvals.Request) int {
 	return n
 }
 
-// outcome says how far a decided request has come, step by step.
-func outcome(r approvals.Request) []string {
-	var lines []string
-	if r.Message != "" && r.Message != string(r.State) {
-		lines = append(lines, r.Message)
-	}
-	for _, s := range r.Steps {
-		lines = append(lines, stepLine(r, s))
-	}
-	return lines
-}
-
-func stepLine(r approvals.Request, s approvals.StepStatus) string {
-	name := fmt.Sprintf("step %d", s.Index+1)
-	if s.Index >= 0 && s.Index < len(r.Plan.Steps) {
-		name = r.Plan.Steps[s.Index].Summary
-		if t, ok := r.Plan.Target(r.Plan.Steps[s.Index].Target); ok {
-			name = r.Plan.Steps[s.Index].Action + " " + quote(t.Name)
-		}
-	}
-	line := fmt.Sprintf("%s %s: %s", mark(s.State), name, strings.ReplaceAll(string(s.State), "_", " "))
-	if s.ActionID != "" && !strings.Contains(s.Message, s.ActionID) {
-		line += ", action " + s.ActionID
-	}
-	if s.Message != "" {
-		line += ", " + s.Message
-	}
-	return line
-}
-
-func mark(s approvals.StepState) string {
-	switch s {
-	case approvals.StepSucceeded:
-		return "✔"
-	case approvals.StepFailed, approvals.StepTimedOut, approvals.StepCancelled:
-		return "✘"
-	case approvals.StepUnknown:
-		return "?"
-	case approvals.StepSkipped:
-		return "–"
-	case approvals.StepWaiting, approvals.StepSending, approvals.StepAccepted:
-		return "…"
-	}
-	return "?"
-}
-
 // buttons are what may be pressed on a card now. Voting ends with the pending state, and a card that was cut offers no
 // yes. Denying needs no full text: a no can only keep things as they are.
 func buttons(r approvals.Request, lost bool) []slack.BlockElement {
 	value := stamp{r.ID, r.Digest}.String()
 	var out []slack.BlockElement
-	if r.State == approvals.Pending {
-		switch {
-		case r.Outcome == approvals.Approve:
-			if !lost {
-				out = append(out, yesButton(actionApprove, "Approve", value, r))
-			}
-			out = append(out, button(actionDeny, "Deny", value).WithStyle(slack.StyleDanger))
-		case r.Outcome == approvals.Confirm && !lost:
-			out = append(out, yesButton(actionConfirm, "Confirm", value, r))
-		}
+	verdict, label := yesOf(r)
+	action := map[approvals.Verdict]string{approvals.VerdictApprove: actionApprove, approvals.VerdictConfirm: actionConfirm}[verdict]
+	if action != "" && !lost {
+		out = append(out, yesButton(action, label, value, r))
+	}
+	if verdict == approvals.VerdictApprove {
+		out = append(out, button(actionDeny, "Deny", value).WithStyle(slack.StyleDanger))
+	}
+	if lost && verdict != "" {
+		return append(out, button(actionRead, "Details", value))
 	}
 	return append(out, button(actionDetails, "Details", value))
 }

@@ -61,6 +61,15 @@ func (w wall) open(t tester, v slack.ModalViewRequest) {
 	require.NoError(t, err)
 }
 
+// seal gives a request the digest of what it now says, as when it was made so.
+func seal(t tester, r approvals.Request) approvals.Request {
+	t.Helper()
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	require.NoError(t, err)
+	return r
+}
+
 func sample() approvals.Request {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	target := approvals.Target{
@@ -69,7 +78,7 @@ func sample() approvals.Request {
 	}
 	alice := approvals.Person{ID: "alice@example.com", Name: "Alice", Aliases: []string{"slack:T1/UALICE"}}
 	return approvals.Request{
-		ID: "ABCD1234", Digest: strings.Repeat("0f", 32), State: approvals.Pending, Version: 1,
+		ID: "ABCD1234", State: approvals.Pending, Version: 1,
 		Plan: approvals.Plan{
 			Tenant: "5a1f6c1e", Tool: "isolate_devices", Risk: approvals.RiskContain, Args: json.RawMessage(`{"devices":["host01"]}`),
 			Reason: "beaconing", Targets: []approvals.Target{target}, Preview: "Isolate host01.contoso.com",
@@ -100,11 +109,12 @@ func TestCardSaysWhatAnApproverMustKnow(t *testing.T) {
 	r.Requester.Verified, r.Requester.Via, r.Requester.Agent = false, approvals.ViaMCP, "Claude <!here>"
 	r.Plan.Warnings = []string{"this device is tier-0"}
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove, At: r.CreatedAt}}
+	r = seal(t, r)
 	m := w.show(t, renderCard(r))
 	for _, want := range []string{
 		"Isolate host01.contoso.com", r.Plan.Targets[0].ID, `OS "Windows11"`, `tag "tier-0"`, `value "High"`, `group "HQ"`, `health "Active"`, "last seen 2026-03-01",
 		`"beaconing"`, "alice@example.com", `calls itself "Claude <!here>"`, "UNVERIFIED", "this device is tier-0", `Needs 2 of group "on-call"`, "1 so far",
-		"bob@example.com: approved", "Open until 2026-03-01 09:30 UTC", "default-contain", "ABCD1234", "0f0f0f0f0f0f",
+		"bob@example.com: approved", "Open until 2026-03-01 09:30 UTC", "default-contain", "ABCD1234", approvals.ShortDigest(r.Digest), `isolate with {"t":"Full"}`,
 	} {
 		require.Contains(t, text(m), want)
 	}
@@ -130,7 +140,7 @@ func TestButtonsFollowStateAndOutcome(t *testing.T) {
 	} {
 		r := sample()
 		r.State, r.Outcome = c.state, c.outcome
-		require.Equal(t, c.want, labels(w.show(t, renderCard(r))), "%s %s", c.state, c.outcome)
+		require.Equal(t, c.want, labels(w.show(t, renderCard(seal(t, r)))), "%s %s", c.state, c.outcome)
 	}
 	for _, state := range append(approvals.States(), "elsewhere") {
 		if state == approvals.Pending {
@@ -139,7 +149,7 @@ func TestButtonsFollowStateAndOutcome(t *testing.T) {
 		for _, o := range []approvals.Outcome{approvals.Allow, approvals.Confirm, approvals.Approve} {
 			r := sample()
 			r.State, r.Outcome = state, o
-			m := w.show(t, renderCard(r))
+			m := w.show(t, renderCard(seal(t, r)))
 			require.Equal(t, []string{"Details"}, labels(m), "%s %s", state, o)
 			require.NotContains(t, text(m), "Open until")
 		}
@@ -166,26 +176,54 @@ func TestCutCardHasNoApprove(t *testing.T) {
 			r := sample()
 			r.Outcome = o
 			grow(&r)
+			r = seal(t, r)
 			m := w.show(t, renderCard(r))
 			require.NotContains(t, labels(m), "Approve", name)
 			require.NotContains(t, labels(m), "Confirm", name)
 			require.Contains(t, labels(m), "Details", name)
 			require.Contains(t, text(m), "does not hold everything", name)
-		}
-		r := sample()
-		grow(&r)
-		pages := detailPages(r)
-		for page := range pages {
-			v := detailsView(r, place{}, page)
-			w.open(t, v)
-			require.Equal(t, page == pages-1, v.Submit != nil, "%s: only the last page approves", name)
+			onlyLastPageSaysYes(t, w, r)
 		}
 	}
-	require.Equal(t, []string{"Deny", "Details"}, labels(w.show(t, renderPlainCard(sample()))))
+}
+
+// onlyLastPageSaysYes leafs through the details of a pending request.
+func onlyLastPageSaysYes(t *testing.T, w wall, r approvals.Request) {
+	t.Helper()
+	verdict, label := yesOf(r)
+	pages := detailPages(r)
+	for page := range pages {
+		v := detailsView(r, place{}, page, true)
+		w.open(t, v)
+		carried, _, err := parseTicket(v.PrivateMetadata)
+		require.NoError(t, err)
+		require.Equal(t, verdict, carried.Verdict)
+		require.Nil(t, detailsView(r, place{}, page, false).Submit, "the card offers it")
+		if page < pages-1 {
+			require.Nil(t, v.Submit)
+			continue
+		}
+		require.Equal(t, label, v.Submit.Text)
+	}
+}
+
+func TestPlainCardLeadsToAYes(t *testing.T) {
+	t.Parallel()
+	w := newWall(t)
+	for outcome, want := range map[approvals.Outcome][]string{approvals.Approve: {"Deny", "Details"}, approvals.Confirm: {"Details"}} {
+		r := sample()
+		r.Outcome = outcome
+		r = seal(t, r)
+		_, yes := yesOf(r)
+		m := w.show(t, renderPlainCard(r))
+		require.Equal(t, want, labels(m))
+		require.Contains(t, text(m), "The last page there has the "+yes+" button")
+		onlyLastPageSaysYes(t, w, r)
+	}
 }
 
 func detailPages(r approvals.Request) int {
-	t, _, _ := parseTicket(detailsView(r, place{}, 0).PrivateMetadata)
+	t, _, _ := parseTicket(detailsView(r, place{}, 0, true).PrivateMetadata)
 	return t.Pages
 }
 
@@ -201,8 +239,9 @@ func TestHundredDevicesFitOrAreCutHonestly(t *testing.T) {
 		r.Plan.Targets = append(r.Plan.Targets, d)
 		r.Plan.Steps = append(r.Plan.Steps, approvals.Step{Action: "isolate", Target: d.ID, Summary: "isolate " + d.Name})
 	}
-	m := w.show(t, renderCard(r))
+	m := w.show(t, renderCard(seal(t, r)))
 	require.Contains(t, labels(m), "Approve")
+	require.Contains(t, text(m), "isolate, once on each of the above")
 	for _, d := range r.Plan.Targets {
 		require.Contains(t, text(m), d.ID)
 		require.Contains(t, text(m), d.Name)
@@ -213,6 +252,7 @@ func TestDetailsHoldEverything(t *testing.T) {
 	t.Parallel()
 	r := sample()
 	r.Plan.Reason = strings.Repeat("why & <how> ", 800)
+	r = seal(t, r)
 	all := strings.Join(chunks(details(r), maxSection), "")
 	require.Contains(t, all, escape(quote(r.Plan.Reason)))
 	for _, want := range []string{r.Digest, r.Plan.Targets[0].ID, `{"t":"Full"}`, `{"devices":["host01"]}`} {
@@ -227,7 +267,7 @@ func TestFollowUpOfUnknownSaysWhereToLook(t *testing.T) {
 	r.State = approvals.Unknown
 	r.Steps[0].State = approvals.StepUnknown
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "x", Aliases: []string{"slack:T1/U0BAD> <!channel"}}}}
-	m := w.show(t, renderFollowUp(r))
+	m := w.show(t, renderFollowUp(seal(t, r)))
 	require.Contains(t, text(m), approvals.Tag(r.ID, 0))
 	require.Contains(t, text(m), "Action center")
 	fired := m.Fires()
@@ -268,7 +308,7 @@ func anyRequest(t *rapid.T) approvals.Request {
 		})
 	}
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: s.Draw(t, "voter")}, Verdict: approvals.VerdictDeny, Reason: s.Draw(t, "no")}}
-	return r
+	return seal(t, r)
 }
 
 func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
@@ -276,6 +316,7 @@ func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
 	w := newWall(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRequest(t)
+		require.NoError(t, approvals.Genuine(r), "or nothing of it would be shown")
 		card := renderCard(r)
 		m := w.show(t, card)
 		require.Empty(t, m.Fires())
@@ -293,7 +334,7 @@ func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
 		}
 		require.Empty(t, w.show(t, renderPlainCard(r)).Fires())
 		require.Empty(t, w.show(t, textMessage(r.Plan.Reason)).Fires())
-		w.open(t, detailsView(r, place{Channel: "C1", TS: "1.2"}, rapid.IntRange(-1, 3).Draw(t, "page")))
+		w.open(t, detailsView(r, place{Channel: "C1", TS: "1.2"}, rapid.IntRange(-1, 3).Draw(t, "page"), rapid.Bool().Draw(t, "offer")))
 		w.open(t, denyView(ticket{Stamp: stamp{r.ID, r.Digest}.String()}, r.ID))
 	})
 }

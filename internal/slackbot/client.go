@@ -41,9 +41,8 @@ func newClient(o clientOptions) (*client, error) {
 	if o.APIURL == "" {
 		o.APIURL = defaultAPIURL
 	}
-	u, err := url.Parse(o.APIURL)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("the Slack API address %q is not an http(s) URL", o.APIURL)
+	if err := checkAPIURL(o.APIURL); err != nil {
+		return nil, err
 	}
 	if !strings.HasSuffix(o.APIURL, "/") {
 		o.APIURL += "/"
@@ -65,6 +64,23 @@ func newClient(o clientOptions) (*client, error) {
 		opts = append(opts, slack.OptionRetryConfig(retry))
 	}
 	return &client{api: slack.New(o.BotToken, opts...), http: o.HTTPClient, url: o.APIURL}, nil
+}
+
+// checkAPIURL refuses addresses to which the tokens would travel in clear. Only this machine itself may be asked over http.
+func checkAPIURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return errors.New("the Slack API address is not an https URL; it looks like " + defaultAPIURL)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return fmt.Errorf("the Slack API address is http on host %s, and everybody on the way there could read the tokens: use https", u.Hostname())
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // tokenKind checks that a token is of the kind that its place wants. It names kinds and never a value.

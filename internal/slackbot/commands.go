@@ -156,6 +156,6 @@ func (b *Bot) result(res tools.Result) message {
 		c.add(len(where), slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, where, false, true)))
 		return c.message(fmt.Sprintf("Request %s is %s: %s", r.ID, r.State, r.Plan.Preview), "There is more on the card.")
 	}
-	c.lines(strings.Split(strings.TrimSpace(res.Text), "\n")...)
+	c.lines(strings.Split(strings.TrimSpace(forPeople(res)), "\n")...)
 	return c.message(res.Text, "The answer was longer than a message can be; ask for less.")
 }

@@ -15,6 +15,9 @@ var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,30}$`)
 
 // renderFollowUp is the message in the card's thread when a request has reached its final state.
 func renderFollowUp(r approvals.Request) message {
+	if approvals.Genuine(r) != nil {
+		return renderUnverified(r)
+	}
 	c := newComposer()
 	c.lines(headline(r))
 	if r.State == approvals.Unknown {

@@ -178,6 +178,7 @@ func (n *Notifier) replaceCard(ctx context.Context, r approvals.Request, deleted
 
 // postCard posts the card under the reservation of key.
 func (n *Notifier) postCard(ctx context.Context, r approvals.Request, key string) (store.Message, time.Duration, error) {
+	n.suspect(ctx, r)
 	at, err := n.slack.post(ctx, n.cardChannel(r), "", renderCard(r))
 	if unshowable(err) {
 		n.log.ErrorContext(ctx, "Slack refused the card's blocks; a plain one is posted", "request", r.ID, "error", err)
@@ -191,7 +192,15 @@ func (n *Notifier) postCard(ctx context.Context, r approvals.Request, key string
 	return m, 0, n.record(ctx, m)
 }
 
+// suspect logs a request that does not verify; its card says so, and no more.
+func (n *Notifier) suspect(ctx context.Context, r approvals.Request) {
+	if err := approvals.Genuine(r); err != nil {
+		n.log.ErrorContext(ctx, "a request does not verify and is not shown to its approvers", "request", r.ID, "error", err)
+	}
+}
+
 func (n *Notifier) updateCard(ctx context.Context, r approvals.Request, m store.Message) (store.Message, time.Duration, error) {
+	n.suspect(ctx, r)
 	at := place{Channel: m.Channel, TS: m.TS}
 	err := n.slack.update(ctx, at, renderCard(r))
 	if unshowable(err) {

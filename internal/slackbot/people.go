@@ -3,6 +3,7 @@ package slackbot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -182,7 +183,12 @@ func (p *People) remembered(group string) (membership, bool) {
 }
 
 // askMembers asks for everybody who waits for the same answer, so no one's impatience may end it.
-func (p *People) askMembers(group string) ([]string, error) {
+func (p *People) askMembers(group string) (members []string, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // asked on behalf of many, and on nobody's goroutine: it would end the process
+			members, err = nil, fmt.Errorf("asking for the members of %s failed: %v", group, fault)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	asked := p.clock() // before the question: the answer may be as old as that

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"github.com/mde-ops/mde-ops/approvals"
 )
 
 // stamp is what a button carries: which request, and the digest of what the card showed. A press of a button whose
@@ -42,12 +44,14 @@ type ticket struct {
 	// Page is the page shown, and Pages how many there are, for the details.
 	Page  int `json:"page,omitempty"`
 	Pages int `json:"pages,omitempty"`
+	// Verdict is the yes that submitting the last page gives; empty where the card offers it.
+	Verdict approvals.Verdict `json:"verdict,omitempty"`
 }
 
 func (t ticket) String() string {
 	b, err := json.Marshal(t)
 	if err != nil {
-		return "" // two strings and two numbers always marshal; an empty ticket is refused when it comes back
+		return "" // strings and numbers always marshal; an empty ticket is refused when it comes back
 	}
 	return string(b)
 }

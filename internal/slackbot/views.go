@@ -41,9 +41,9 @@ func modal(title, callback string, t ticket, blocks ...slack.Block) slack.ModalV
 	return v
 }
 
-// detailsView shows one page of everything about a request. Its last page can approve where the card was too small to,
-// because there the person has the whole text before them.
-func detailsView(r approvals.Request, card place, page int) slack.ModalViewRequest {
+// detailsView shows one page of everything about a request. Where the card can't offer the yes, because it was cut or
+// because Slack refused it, the last page does: there the person has had the whole text before them.
+func detailsView(r approvals.Request, card place, page int, offerYes bool) slack.ModalViewRequest {
 	pieces := chunks(details(r), maxSection)
 	pages := (len(pieces) + sectionsPerPage - 1) / sectionsPerPage
 	page = min(max(page, 0), pages-1)
@@ -58,16 +58,15 @@ func detailsView(r approvals.Request, card place, page int) slack.ModalViewReque
 		obj, _ := plain(fmt.Sprintf("Page %d of %d", page+1, pages), 100)
 		blocks = append(blocks, slack.NewContextBlock("", obj), slack.NewActionBlock(actionsBlock, pageButtons(t)...))
 	}
+	label := ""
+	if offerYes && approvals.Genuine(r) == nil {
+		t.Verdict, label = yesOf(r)
+	}
 	v := modal("Request "+r.ID, viewDetails, t, blocks...)
-	if approvableInDetails(r, page, pages) {
-		v.Submit, _ = plain("Approve", 24)
+	if label != "" && page == pages-1 {
+		v.Submit, _ = plain(label, 24)
 	}
 	return v
-}
-
-// approvableInDetails says whether the page offers the yes that a cut card could not.
-func approvableInDetails(r approvals.Request, page, pages int) bool {
-	return r.State == approvals.Pending && r.Outcome == approvals.Approve && page == pages-1 && renderCard(r).cut
 }
 
 func pageButtons(t ticket) []slack.BlockElement {
@@ -81,8 +80,11 @@ func pageButtons(t ticket) []slack.BlockElement {
 	return out
 }
 
-// details is everything about a request as lines of text, nothing left out.
+// details is everything about a request as lines of text, nothing left out; nothing of it when it does not verify.
 func details(r approvals.Request) string {
+	if approvals.Genuine(r) != nil {
+		return clean(strings.Join(unverified(r), " "))
+	}
 	lines := []string{
 		headline(r), r.Plan.Preview, "", "Request " + r.ID, "Digest " + r.Digest,
 		"Tool " + r.Plan.Tool + ", risk " + string(r.Plan.Risk), "Tenant " + r.Plan.Tenant, "",

@@ -74,12 +74,14 @@ func (b *Bot) onButton(ctx context.Context, e envelope, ic slack.InteractionCall
 		b.pressVote(ctx, e, p, approvals.VerdictConfirm)
 	case actionDeny:
 		b.ack(ctx, e, nil)
-		b.open(ctx, p, func(approvals.Request, place) slack.ModalViewRequest {
-			return denyView(ticket{Stamp: p.stamp.String(), Card: p.card}, p.stamp.id)
+		b.open(ctx, p, func(context.Context, approvals.Person, approvals.Request) (slack.ModalViewRequest, error) {
+			return denyView(ticket{Stamp: p.stamp.String(), Card: p.card}, p.stamp.id), nil
 		})
-	case actionDetails:
+	case actionDetails, actionRead:
 		b.ack(ctx, e, nil)
-		b.open(ctx, p, func(r approvals.Request, card place) slack.ModalViewRequest { return detailsView(r, card, 0) })
+		b.open(ctx, p, func(ctx context.Context, who approvals.Person, r approvals.Request) (slack.ModalViewRequest, error) {
+			return detailsView(r, p.card, 0, action.ActionID == actionRead), b.mayRead(ctx, who, p.user, r)
+		})
 	default:
 		b.ack(ctx, e, nil)
 	}
@@ -111,7 +113,7 @@ func (b *Bot) pressVote(ctx context.Context, e envelope, p press, verdict approv
 	b.tell(ctx, p.to, textMessage(answer))
 }
 
-// onSubmit takes a modal's submission: a denial with its reason, or the approval at the end of the details.
+// onSubmit takes a modal's submission: a denial with its reason, or the yes at the end of the details.
 func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCallback) {
 	t, s, err := parseTicket(ic.View.PrivateMetadata)
 	if err != nil {
@@ -125,11 +127,11 @@ func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCall
 	case viewDeny:
 		b.submitDeny(ctx, e, p, reasonIn(ic.View))
 	case viewDetails:
-		if t.Page != t.Pages-1 {
+		if t.Page != t.Pages-1 || (t.Verdict != approvals.VerdictApprove && t.Verdict != approvals.VerdictConfirm) {
 			b.ack(ctx, e, nil)
 			return
 		}
-		b.pressVote(ctx, e, p, approvals.VerdictApprove)
+		b.pressVote(ctx, e, p, t.Verdict)
 	default:
 		b.ack(ctx, e, nil)
 	}
@@ -162,6 +164,9 @@ func fieldError(text string) *slack.ViewSubmissionResponse {
 	return slack.NewErrorsViewSubmissionResponse(map[string]string{blockReason: short})
 }
 
+// errVoteBroke is a defect on a vote's way: whether it was saved before is not known.
+var errVoteBroke = errors.New("something went wrong while the vote was taken")
+
 // vote casts a ballot before ctx ends and returns what to tell the person. The error is nil only when it was counted.
 func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reason string) (string, error) {
 	type outcome struct {
@@ -170,8 +175,14 @@ func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reas
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		r, err := b.cast(ctx, p, verdict, reason)
-		done <- outcome{r, err}
+		got := outcome{err: errVoteBroke}
+		defer func() {
+			if fault := recover(); fault != nil { // it would end the whole process, with everybody's votes under way
+				b.log.ErrorContext(ctx, "taking a vote failed", "request", p.stamp.id, "user", p.user, "panic", fault)
+			}
+			done <- got
+		}()
+		got.r, got.err = b.cast(ctx, p, verdict, reason)
 	}()
 	var got outcome
 	select {
@@ -193,7 +204,7 @@ func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reas
 	if err != nil {
 		return approvals.Request{}, err
 	}
-	r, _, err := b.pressed(ctx, p)
+	r, err := b.pressed(ctx, p)
 	if err != nil {
 		return r, err
 	}
@@ -204,23 +215,23 @@ func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reas
 
 // pressed returns the request whose own card was pressed. A press on a copy, a forwarded message or a card of another
 // request is refused: what was shown there is not known.
-func (b *Bot) pressed(ctx context.Context, p press) (approvals.Request, place, error) {
+func (b *Bot) pressed(ctx context.Context, p press) (approvals.Request, error) {
 	r, err := b.requests.Get(ctx, p.stamp.id)
 	if err != nil {
-		return r, place{}, err
+		return r, err
 	}
 	m, posted, err := b.postedCard(ctx, r.ID)
 	switch {
 	case err != nil:
-		return r, place{}, err
+		return r, err
 	case !posted || m.TS == "":
-		return r, place{}, approvals.Refuse(approvals.KindNoAnswer, nil, "the card of request %s is just being posted; press again", r.ID)
+		return r, approvals.Refuse(approvals.KindNoAnswer, nil, "the card of request %s is just being posted; press again", r.ID)
 	case p.card != place{Channel: m.Channel, TS: m.TS}:
-		return r, place{}, approvals.Refuse(approvals.KindConflict, nil, "this is not the card of request %s; press the button on the card itself", r.ID)
+		return r, approvals.Refuse(approvals.KindConflict, nil, "this is not the card of request %s; press the button on the card itself", r.ID)
 	case p.stamp.digest != r.Digest:
-		return r, place{}, approvals.Refuse(approvals.KindConflict, nil, "this button belongs to another version of request %s; nothing was counted", r.ID)
+		return r, approvals.Refuse(approvals.KindConflict, nil, "this button belongs to another version of request %s; nothing was counted", r.ID)
 	}
-	return r, p.card, nil
+	return r, nil
 }
 
 // postedCard waits a moment for the card's place to be stored: a person, or a script, may press between Slack showing the
@@ -246,51 +257,83 @@ func counted(r approvals.Request, verdict approvals.Verdict) string {
 	case verdict == approvals.VerdictDeny:
 		return fmt.Sprintf("You denied request %s; it will not run.", r.ID)
 	case r.State == approvals.Pending:
-		return fmt.Sprintf("Your approval of request %s is counted: %s.", r.ID, progress(r))
+		return fmt.Sprintf("Your yes to request %s is counted. Now: %s.", r.ID, progress(r))
 	}
 	return fmt.Sprintf("Your yes to request %s is counted: it is %s.", r.ID, r.State)
 }
 
+// progress is what the ballot found to be missing. The quorum of the request alone would be the wrong answer when policy
+// demands more by now, or when the requester turned out to be unknown.
 func progress(r approvals.Request) string {
-	if len(r.Quorum) == 0 {
+	if r.Message == "" {
 		return "it waits for more"
 	}
-	most := r.Quorum[0]
-	for _, q := range r.Quorum {
-		if q.Count > most.Count {
-			most = q
-		}
-	}
-	return strconv.Itoa(yeses(r)) + " of " + strconv.Itoa(most.Count)
+	return r.Message
 }
 
-// notCounted says why a vote was not counted and what to do. When it is not certain what the database holds, pressing
-// again is safe: a person's vote counts once.
+// notCounted says why a vote was not counted and what to do. Where the database was reached, whether it kept the vote may
+// not be known; pressing again is safe then, because a person's vote counts once.
 func notCounted(err error) string {
 	switch approvals.KindOf(err) {
-	case approvals.KindStore, approvals.KindNoAnswer:
+	case approvals.KindNoAnswer:
 		return "Not saved, press again. (" + err.Error() + ")"
 	case approvals.KindTampering:
 		return "Not counted: what is stored about this request does not verify. Don't press again; tell your administrators."
 	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict, approvals.KindNotVoter:
 		return "Not counted: " + err.Error()
+	case approvals.KindStore:
 	}
-	return "Not saved, press again. A second press never counts twice."
+	return "Perhaps not saved: look at the card, and press again if your vote does not show there. A second press never counts twice."
 }
 
+// mayRead refuses the details to everybody but responders, the people who may approve the request, and whoever asked for
+// it: a channel may have more members than those.
+func (b *Bot) mayRead(ctx context.Context, who approvals.Person, user string, r approvals.Request) error {
+	if err := approvals.Genuine(r); err != nil {
+		return err
+	}
+	if who.Same(r.Requester.Person) {
+		return nil
+	}
+	groups := []approvals.Group{b.responders}
+	for _, q := range r.Quorum {
+		groups = append(groups, q.From)
+	}
+	var unanswered error
+	for _, g := range groups {
+		in, err := b.people.member(ctx, g, who, user)
+		if in && err == nil {
+			return nil
+		}
+		unanswered = errors.Join(unanswered, err)
+	}
+	if unanswered != nil {
+		return noAnswer(unanswered, "Slack could not be asked whether you may read request %s; nothing was done, press again", r.ID)
+	}
+	return approvals.Refuse(approvals.KindDenied, nil, "only responders and the approvers of request %s can read its details", r.ID)
+}
+
+// view makes what a person is shown of a request, or refuses it.
+type view func(ctx context.Context, who approvals.Person, r approvals.Request) (slack.ModalViewRequest, error)
+
 // open shows a modal to whoever pressed, after looking up who that is.
-func (b *Bot) open(ctx context.Context, p press, view func(approvals.Request, place) slack.ModalViewRequest) {
+func (b *Bot) open(ctx context.Context, p press, draw view) {
 	ctx, cancel := context.WithTimeout(ctx, afterLimit)
 	defer cancel()
 	err := func() error {
-		if _, err := b.people.Identify(ctx, p.team, p.user); err != nil {
-			return err
-		}
-		r, card, err := b.pressed(ctx, p)
+		who, err := b.people.Identify(ctx, p.team, p.user)
 		if err != nil {
 			return err
 		}
-		if _, err = b.slack.api.OpenViewContext(ctx, p.trigger, view(r, card)); err != nil {
+		r, err := b.pressed(ctx, p)
+		if err != nil {
+			return err
+		}
+		v, err := draw(ctx, who, r)
+		if err != nil {
+			return err
+		}
+		if _, err = b.slack.api.OpenViewContext(ctx, p.trigger, v); err != nil {
 			return noAnswer(err, "Slack did not open the window; press again")
 		}
 		return nil
@@ -310,12 +353,16 @@ func (b *Bot) turnPage(ctx context.Context, ic slack.InteractionCallback, value 
 	if err != nil || bad != nil {
 		return
 	}
-	if _, err := b.people.Identify(ctx, teamOf(ic), ic.User.ID); err != nil {
+	who, err := b.people.Identify(ctx, teamOf(ic), ic.User.ID)
+	if err != nil {
 		return
 	}
-	r, card, err := b.pressed(ctx, press{stamp: s, card: t.Card})
+	r, err := b.pressed(ctx, press{stamp: s, card: t.Card})
 	if err == nil {
-		_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, card, page), "", ic.View.Hash, ic.View.ID)
+		err = b.mayRead(ctx, who, ic.User.ID, r)
+	}
+	if err == nil {
+		_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, t.Card, page, t.Verdict != ""), "", ic.View.Hash, ic.View.ID)
 	}
 	if err != nil {
 		b.log.InfoContext(ctx, "a page was not turned", "request", s.id, "error", err)
