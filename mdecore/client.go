@@ -141,7 +141,8 @@ func (c *Client) post(ctx context.Context, what call, out any) error {
 func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any) error {
 	req, err := c.request(ctx, what)
 	if err != nil {
-		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: err}}
+		// The cause may print an address, so it is kept as a text without secrets only.
+		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
 	}
 	req.SetOperationValue(op)
 	start := time.Now()

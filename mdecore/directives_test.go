@@ -82,7 +82,7 @@ func TestDirectivesSayWhatIsSent(t *testing.T) {
 	t.Parallel()
 	found := directives(t)
 	for name, op := range operations() {
-		s := newService(t, answer(200, anything(machineID)))
+		s := newService(t, asAsked)
 		require.NoError(t, op.good(t.Context(), s.clientOf(t)), name)
 		calls := s.received()
 		require.Len(t, calls, 1, name)

@@ -167,7 +167,7 @@ func TestEveryMethodSucceedsAfterOneRefusedToken(t *testing.T) {
 					answer(401, refusal)(w, r)
 					return
 				}
-				answer(200, anything(machineID))(w, r)
+				asAsked(w, r)
 			})
 			require.NoError(t, op.good(t.Context(), s.clientOf(t)))
 			calls := s.received()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -236,4 +237,13 @@ func answer(code int, body string, header ...string) http.HandlerFunc {
 // anything is an answer that fits every method: it is an alert, a machine, an action and a list with nothing in it.
 func anything(id string) string {
 	return `{"id":"` + id + `","status":"Succeeded","value":[]}`
+}
+
+// asAsked answers every method with a resource of the id that it asked for.
+func asAsked(w http.ResponseWriter, r *http.Request) {
+	id := machineID
+	if strings.Contains(r.URL.Path, "/"+actionID) {
+		id = actionID
+	}
+	answer(200, anything(id))(w, r)
 }

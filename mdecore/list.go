@@ -2,6 +2,8 @@ package mdecore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"net/url"
 	"strconv"
@@ -51,7 +53,7 @@ func (p Page) check() error {
 }
 
 // list iterates over all pages of a list. A failure is yielded once, with a nil item, and ends the iteration: whoever
-// sees no error has seen everything.
+// sees no error has seen everything. IsNotFound holds only for a list whose first page was not found.
 func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		if err := bounds.check(); err != nil {
@@ -63,9 +65,10 @@ func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Se
 			var got page[T]
 			err := c.get(ctx, w.next, &got)
 			if err != nil {
-				yield(nil, err)
+				yield(nil, w.failed(err))
 				return
 			}
+			w.pages++
 			for i := range got.Value {
 				if w.full() || !yield(&got.Value[i], nil) {
 					return
@@ -86,7 +89,17 @@ type walk struct {
 	first, next call
 	bounds      Page
 	count       int
+	pages       int
 	seen        map[string]bool
+}
+
+// failed is the error of a page that could not be read. A 404 answers for an empty list, but only instead of the first
+// page: later it means that the rest is missing, and must not pass for a list that has ended.
+func (w *walk) failed(err error) error {
+	if w.pages == 0 || !IsNotFound(err) {
+		return err
+	}
+	return &Error{Op: w.first.op, Message: fmt.Sprintf("the list is incomplete, because its page %d was not found", w.pages+1), Err: err}
 }
 
 // full reports whether as many items were given as were asked for.
@@ -111,21 +124,26 @@ func (w *walk) advance(link string, size int) (bool, error) {
 		return false, &Error{Op: w.first.op, Message: "the list does not end: the service named the same next page twice"}
 	}
 	w.seen[link] = true
-	w.next = call{op: w.first.op, endpoint: w.first.endpoint, target: w.client.absolute(link)}
+	target, err := w.client.absolute(link)
+	if err != nil {
+		return false, &Error{Op: w.first.op, Message: err.Error()}
+	}
+	w.next = call{op: w.first.op, endpoint: w.first.endpoint, target: target}
 	return true, nil
 }
 
-// absolute resolves a next link that the service wrote without its host. Where it leads is the host pin's to judge.
-func (c *Client) absolute(link string) string {
+// absolute resolves a next link that the service wrote without its host. Where it leads is the host pin's to judge. A
+// link that can't be read is not shown, because it can hold a token or a signature.
+func (c *Client) absolute(link string) (string, error) {
 	base, err := url.Parse(c.endpoint + "/api/")
 	if err != nil {
-		return link
+		return "", errors.New("the API's address can't be read")
 	}
 	resolved, err := base.Parse(link)
 	if err != nil {
-		return link
+		return "", errors.New("the list is incomplete, because the service's link to its next page is not a valid address")
 	}
-	return resolved.String()
+	return resolved.String(), nil
 }
 
 // collect gathers a list into memory.

@@ -186,6 +186,92 @@ func TestFindMachinesByIPRefusesOldTimes(t *testing.T) {
 	require.Empty(t, s.received())
 }
 
+// A 404 is the API's answer for an empty list, but only in place of the whole list: later it hides what is missing.
+func TestAPageThatIsMissingIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	broken := func(first string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("$skip") == "" {
+				answer(200, `{"value":[`+first+`],"@odata.nextLink":"`+absoluteLink(1, r)+`"}`)(w, r)
+				return
+			}
+			answer(404, refusal)(w, r)
+		}
+	}
+	for name, first := range map[string]string{"after items": `{"id":"x"}`, "after an empty page": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, broken(first))
+			err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))
+			require.ErrorContains(t, err, "incomplete, because its page 2 was not found")
+			require.ErrorContains(t, err, "SomeCode", "what the service said is kept")
+			require.False(t, mdecore.IsNotFound(err), "callers take that for an empty list")
+			_, err = s.clientOf(t).FindMachinesByName(t.Context(), "x")
+			require.False(t, err == nil || mdecore.IsNotFound(err))
+			require.Len(t, s.received(), 4)
+		})
+	}
+	s := newService(t, answer(404, refusal))
+	require.True(t, mdecore.IsNotFound(drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))))
+}
+
+// A next link may hold a token or a signature, and one that can't be read is not taken apart to hide it.
+func TestABadNextLinkIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, link := range []string{
+		"https://x/%zz?sig=hunter2&access_token=hunter2", "https://x:hunter2/", "http://[hunter2", "/api/machines?hunter2\u007f", ":hunter2",
+		"https://hunter2:hunter2@evil.example/?sig=hunter2", "https://evil.example/hunter2",
+	} {
+		s := newService(t, answer(200, `{"value":[],"@odata.nextLink":"`+link+`"}`))
+		err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))
+		require.Error(t, err, link)
+		require.NotContains(t, err.Error(), "hunter2", link)
+		require.Len(t, s.received(), 1)
+	}
+}
+
+func TestFindMachinesByAadDeviceIDKeepsRealMatchesOnly(t *testing.T) {
+	t.Parallel()
+	s := newService(t, answer(200, `{"value":[{"id":"1","aadDeviceId":"`+strings.ToUpper(deviceID)+`"},
+		{"id":"2","aadDeviceId":"99999999-9999-9999-9999-999999999999"},{"id":"3","aadDeviceId":null},{"id":"4"},{"id":"5","aadDeviceId":"`+deviceID+`"}]}`))
+	found, err := s.clientOf(t).FindMachinesByAadDeviceID(t.Context(), deviceID)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.Equal(t, "1", found[0].ID)
+	require.Equal(t, "5", found[1].ID)
+}
+
+func TestTheRootsDotInANameMeansNothing(t *testing.T) {
+	t.Parallel()
+	s := newService(t, answer(200, `{"value":[{"id":"1","computerDnsName":"host01.contoso.com"},{"id":"2","computerDnsName":"HOST01.contoso.com."}]}`))
+	for _, name := range []string{"host01.contoso.com", "host01.contoso.com.", "host01", "HOST01."} {
+		found, err := s.clientOf(t).FindMachinesByName(t.Context(), name)
+		require.NoError(t, err)
+		require.Len(t, found, 2, name)
+	}
+	for _, call := range s.received() {
+		require.NotContains(t, call.query, ".%27", "the service compares the beginning of the name as it is written")
+	}
+}
+
+func TestAnswersForAnotherActionAreRefused(t *testing.T) {
+	t.Parallel()
+	const other = "22222222-2222-2222-2222-222222222222"
+	s := newService(t, answer(200, `{"id":"`+other+`","type":"Offboard","status":"Succeeded"}`))
+	c := s.clientOf(t)
+	_, err := c.GetMachineAction(t.Context(), actionID)
+	require.ErrorContains(t, err, other)
+	require.False(t, mdecore.IsNotFound(err))
+	_, err = c.WaitMachineAction(t.Context(), actionID, mdecore.WaitOptions{})
+	require.ErrorContains(t, err, other)
+	err = operations()["CancelMachineAction"].good(t.Context(), c)
+	require.ErrorContains(t, err, other)
+	require.True(t, mdecore.Uncertain(err), "something was cancelled, perhaps")
+	s = newService(t, answer(200, `{"id":"`+strings.ToUpper(actionID)+`","status":"Succeeded"}`))
+	_, err = s.clientOf(t).GetMachineAction(t.Context(), actionID)
+	require.NoError(t, err)
+}
+
 func TestAnswersForAnotherMachineAreRefused(t *testing.T) {
 	t.Parallel()
 	other := strings.Repeat("ab", 20)

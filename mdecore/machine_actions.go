@@ -47,7 +47,19 @@ func (c *Client) GetMachineAction(ctx context.Context, id string) (*MachineActio
 	if err := c.get(ctx, what, action); err != nil {
 		return nil, err
 	}
+	if err := sameAction(op, id, action); err != nil {
+		return nil, err
+	}
 	return action, nil
+}
+
+// sameAction refuses an answer about another action than the one that was asked for: its end must not be taken for this
+// one's.
+func sameAction(op, id string, got *MachineAction) error {
+	if strings.EqualFold(got.ID, id) {
+		return nil
+	}
+	return &Error{Op: op, Message: "asked for machine action " + id + ", but the service answered with action " + shorten(got.ID)}
 }
 
 // ListMachineActions iterates over machine actions. Documentation page: get-machineactions-collection.md.
@@ -108,7 +120,8 @@ func (c *Client) machineWrite(ctx context.Context, op, machineID, verb string, b
 	return action, err
 }
 
-// CancelMachineAction cancels an action that is not final yet. The role that is needed depends on the action's type.
+// CancelMachineAction cancels an action that is not final yet. An answer about another action is an error of uncertain
+// outcome. The role that is needed depends on the action's type.
 // Documentation page: cancel-machine-action.md.
 //
 //mde:op POST /api/machineactions/{id}/cancel roles=Machine.CollectForensics,Machine.Isolate,Machine.RestrictExecution,Machine.Scan,Machine.Offboard,Machine.StopAndQuarantine,Machine.LiveResponse
@@ -120,9 +133,16 @@ func (c *Client) CancelMachineAction(ctx context.Context, actionID string, req C
 	if err := checkComment(req.Comment, false); err != nil {
 		return nil, refuse(op, err)
 	}
-	return c.writeAction(ctx, call{
+	action, err := c.writeAction(ctx, call{
 		op: op, endpoint: "POST /api/machineactions/{id}/cancel", target: "/api/machineactions/" + actionID + "/cancel", body: req,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := sameAction(op, actionID, action); err != nil {
+		return nil, err
+	}
+	return action, nil
 }
 
 // writeAction posts and returns the action that the service made of it. An answer without an id is an error of uncertain

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,7 +56,7 @@ func (c *Client) listMachines(ctx context.Context, op string, q MachinesQuery) i
 //mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
 func (c *Client) FindMachinesByName(ctx context.Context, name string) ([]*Machine, error) {
 	const op = "FindMachinesByName"
-	name = strings.ToLower(strings.TrimSpace(name))
+	name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
 	if err := checkName(name); err != nil {
 		return nil, refuse(op, err)
 	}
@@ -63,17 +64,13 @@ func (c *Client) FindMachinesByName(ctx context.Context, name string) ([]*Machin
 	if err != nil {
 		return nil, err
 	}
-	matching := found[:0]
-	for _, m := range found {
-		if nameMatches(m.ComputerDNSName, name) {
-			matching = append(matching, m)
-		}
-	}
-	return matching, nil
+	return slices.DeleteFunc(found, func(m *Machine) bool { return !nameMatches(m.ComputerDNSName, name) }), nil
 }
 
-// nameMatches reports whether a DNS name is the wanted one, or begins with it as its first label.
+// nameMatches reports whether a DNS name is the wanted one, or begins with it as its first label. A dot at the end is the
+// root's, and means nothing.
 func nameMatches(dnsName, want string) bool {
+	dnsName = strings.TrimSuffix(dnsName, ".")
 	if strings.EqualFold(dnsName, want) {
 		return true
 	}
@@ -97,7 +94,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// FindMachinesByAadDeviceID returns the machines with a Microsoft Entra device id. Documentation page: get-machines.md.
+// FindMachinesByAadDeviceID returns the machines with a Microsoft Entra device id. The answer is compared, because a
+// filter that the service did not apply would name other machines. Documentation page: get-machines.md.
 //
 //mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
 func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*Machine, error) {
@@ -106,7 +104,11 @@ func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*M
 		return nil, refuse(op, invalid("Entra device id", id, "it must be a GUID like 11111111-2222-3333-4444-555555555555"))
 	}
 	// The property is a GUID, and an OData GUID literal has no quotes.
-	return collect(c.listMachines(ctx, op, MachinesQuery{Filter: "aadDeviceId eq " + strings.ToLower(id)}))
+	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: "aadDeviceId eq " + strings.ToLower(id)}))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(m *Machine) bool { return !strings.EqualFold(m.AadDeviceID, id) }), nil
 }
 
 // ipWindow is how far back the service looks for an address.

@@ -81,7 +81,7 @@ func listActions(ctx context.Context, reader *mdecore.Client, odata string) ([]*
 	var out []*mdecore.MachineAction
 	for a, err := range reader.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: odata}) {
 		if mdecore.IsNotFound(err) {
-			return out, nil // the API's answer when there is none
+			return nil, nil // the API's answer when there is none; a page that is missing later is another error
 		}
 		if err != nil {
 			return nil, err

@@ -57,11 +57,11 @@ func planCancel(ctx context.Context, s *session, in cancelActionIn) (approvals.P
 	}
 	what := fmt.Sprintf("%s of %s", clean(string(a.Type), 40), label(devices[0]))
 	target := targetOf(devices[0])
-	target.ID, target.Kind, target.Name = a.ID, "machine action", string(a.Type)+" of "+devices[0].ComputerDNSName
+	target.ID, target.Kind, target.Name = id, "machine action", string(a.Type)+" of "+devices[0].ComputerDNSName
 	plan := approvals.Plan{
 		Preview: "Cancel the " + what + " that is " + string(a.Status),
 		Targets: []approvals.Target{target},
-		Steps:   []approvals.Step{{Action: "cancel", Target: a.ID, Summary: "cancel " + what}},
+		Steps:   []approvals.Step{{Action: "cancel", Target: id, Summary: "cancel " + what}},
 	}
 	if highValue(devices[0]) {
 		plan.Warnings = append(plan.Warnings, label(devices[0])+" is a high-value device")

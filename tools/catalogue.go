@@ -25,28 +25,30 @@ func declarations() []declaration {
 }
 
 // Catalogue lists every tool in a stable order, without anything that could run one. It needs no store and no tenant, so
-// that a face can offer the tools before those are there.
+// that a face can offer the tools before those are there. It is what `make generate` wrote down; a dispatcher checks the
+// declarations themselves.
 func Catalogue() ([]Tool, error) {
-	all, err := compileAll(declarations())
-	if err != nil {
-		return nil, err
+	written := generated()
+	tools := make([]Tool, len(written))
+	for i, g := range written {
+		tools[i] = g.tool
 	}
-	tools := make([]Tool, len(all))
-	for i, c := range all {
-		tools[i] = c.tool
+	if len(tools) == 0 {
+		return nil, errors.New("the catalogue was not generated: run `make generate`")
 	}
 	return tools, nil
 }
 
-// Risks is the risk of every tool by name: the vocabulary of policies, and what a worker checks plans against.
+// Risks is the risk of every tool by name, from the declarations themselves: the vocabulary of policies, and what a worker
+// checks plans against.
 func Risks() (map[string]approvals.Risk, error) {
-	all, err := Catalogue()
+	all, err := compileAll(declarations())
 	if err != nil {
 		return nil, err
 	}
 	risks := make(map[string]approvals.Risk, len(all))
-	for _, t := range all {
-		risks[t.Name] = t.Risk
+	for _, c := range all {
+		risks[c.tool.Name] = c.tool.Risk
 	}
 	return risks, nil
 }

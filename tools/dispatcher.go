@@ -203,10 +203,9 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 func (s *session) dryRun(plan approvals.Plan) requestView {
 	v := viewOfPlan(plan, s.who)
 	a := s.gate.Decide(approvals.Call{Tool: plan.Tool, Risk: plan.Risk, Targets: plan.Targets, Requester: s.who})
-	quorum := []approvals.Quorum{a.Quorum}
-	v.Policy = inWords(a.Outcome, quorum, a.Rule, a.Why)
-	if a.Outcome == approvals.Approve {
-		v.Approvers = []quorumView{{Count: a.Quorum.Count, Group: a.Quorum.From.Name}}
+	v.Policy = inWords(a.Outcome, a.Quorums(), a.Rule, a.Why)
+	for _, q := range a.Quorums() {
+		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
 	}
 	v.Next = "Call " + plan.Tool + " again without dry_run to ask for it."
 	if a.Outcome == approvals.Deny {

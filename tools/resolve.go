@@ -91,8 +91,18 @@ func (s *session) parseAll(texts []string) ([]ref, error) {
 	return refs, nil
 }
 
-// find lists every device that a reference can mean.
+// find lists every device that a reference can mean. Ids are in lower case from here on, so that one device in two
+// spellings can't become two steps.
 func (s *session) find(ctx context.Context, r ref) ([]*mdecore.Machine, error) {
+	ms, err := s.candidates(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return distinct(ms)
+}
+
+// candidates asks the tenant for the devices of a reference. None is not an error.
+func (s *session) candidates(ctx context.Context, r ref) ([]*mdecore.Machine, error) {
 	switch r.kind {
 	case refID:
 		m, err := s.reader.GetMachine(ctx, r.text)
@@ -107,26 +117,33 @@ func (s *session) find(ctx context.Context, r ref) ([]*mdecore.Machine, error) {
 		}
 		return []*mdecore.Machine{m}, nil
 	case refAAD:
-		return distinct(s.reader.FindMachinesByAadDeviceID(ctx, r.text))
+		ms, err := orNone(s.reader.FindMachinesByAadDeviceID(ctx, r.text))
+		return slices.DeleteFunc(ms, func(m *mdecore.Machine) bool { return !strings.EqualFold(m.AadDeviceID, r.text) }), err
 	case refIP:
-		return distinct(s.reader.FindMachinesByIP(ctx, r.ip, s.clock()))
+		return orNone(s.reader.FindMachinesByIP(ctx, r.ip, s.clock()))
 	case refName:
-		ms, err := distinct(s.reader.FindMachinesByName(ctx, r.text))
+		ms, err := orNone(s.reader.FindMachinesByName(ctx, r.text))
 		return slices.DeleteFunc(ms, func(m *mdecore.Machine) bool { return !r.matches(m.ComputerDNSName) }), err
 	}
 	return nil, approvals.Refuse(approvals.KindInvalid, nil, "%s is not a device reference", quoted(r.text, 60))
 }
 
-// distinct drops repeats, which a list that is paged while it changes can hold, and answers without an id.
-func distinct(ms []*mdecore.Machine, err error) ([]*mdecore.Machine, error) {
-	if err != nil && !mdecore.IsNotFound(err) {
-		return nil, err
+// orNone takes the API's 404 for what it is on a list: there is no such device.
+func orNone(ms []*mdecore.Machine, err error) ([]*mdecore.Machine, error) {
+	if mdecore.IsNotFound(err) {
+		return nil, nil
 	}
+	return ms, err
+}
+
+// distinct drops repeats, which a list that is paged while it changes can hold, and refuses answers without an id.
+func distinct(ms []*mdecore.Machine) ([]*mdecore.Machine, error) {
 	var out []*mdecore.Machine
 	for _, m := range ms {
 		if !deviceText.MatchString(m.ID) {
 			return nil, approvals.Refuse(approvals.KindNoAnswer, nil, "Defender named a device without a valid id (%s); nothing was done", quoted(m.ID, 60))
 		}
+		m.ID = strings.ToLower(m.ID)
 		if !slices.ContainsFunc(out, func(o *mdecore.Machine) bool { return o.ID == m.ID }) {
 			out = append(out, m)
 		}

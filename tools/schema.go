@@ -16,13 +16,25 @@ import (
 // ("A,B"), default, range ("1,100": of an integer or of a string's length) and form. An output's fields carry json,
 // jsonschema and enum.
 
-// inputOf derives the arguments and the input schema of a declaration's In.
-func inputOf(in reflect.Type, positional []string) ([]Arg, json.RawMessage, error) {
+// inputSchema derives the input schema of a declaration's In.
+func inputSchema(in reflect.Type) (json.RawMessage, error) {
 	schema, err := jsonschema.ForType(in, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("input schema: %w", err)
+		return nil, fmt.Errorf("input schema: %w", err)
 	}
 	plain(schema)
+	args, err := argsOf(in, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range args {
+		constrain(schema.Properties[a.Name], a)
+	}
+	return json.Marshal(schema)
+}
+
+// argsOf derives the arguments of a declaration's In.
+func argsOf(in reflect.Type, positional []string) ([]Arg, error) {
 	var args []Arg
 	var faults []error
 	for _, f := range reflect.VisibleFields(in) {
@@ -34,9 +46,7 @@ func inputOf(in reflect.Type, positional []string) ([]Arg, json.RawMessage, erro
 			faults = append(faults, err)
 			continue
 		}
-		a.Required = slices.Contains(schema.Required, a.Name)
 		a.Positional = slices.Contains(positional, a.Name)
-		constrain(schema.Properties[a.Name], a)
 		args = append(args, a)
 	}
 	for _, p := range positional {
@@ -45,16 +55,15 @@ func inputOf(in reflect.Type, positional []string) ([]Arg, json.RawMessage, erro
 		}
 	}
 	if len(faults) > 0 {
-		return nil, nil, errors.Join(faults...)
+		return nil, errors.Join(faults...)
 	}
-	raw, err := json.Marshal(schema)
-	return args, raw, err
+	return args, nil
 }
 
 // argOf reads one field's tags.
 func argOf(f reflect.StructField) (Arg, error) {
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	a := Arg{Name: name, Description: f.Tag.Get("jsonschema"), Default: f.Tag.Get("default"), form: form(f.Tag.Get("form"))}
+	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	a := Arg{Name: name, Required: !strings.Contains(options, "omit"), Description: f.Tag.Get("jsonschema"), Default: f.Tag.Get("default"), form: form(f.Tag.Get("form"))}
 	if name == "" || a.Description == "" {
 		return Arg{}, fmt.Errorf("argument %s needs a json name and a jsonschema description", f.Name)
 	}

@@ -69,7 +69,7 @@ func readWhoami(ctx context.Context, s *session, in whoamiIn) (whoamiOut, string
 	for _, t := range asked {
 		a := s.gate.Decide(approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
 		out.Tools = append(out.Tools, mayView{
-			Tool: t.Name, Risk: string(t.Risk), Policy: inWords(a.Outcome, []approvals.Quorum{a.Quorum}, a.Rule, a.Why),
+			Tool: t.Name, Risk: string(t.Risk), Policy: inWords(a.Outcome, a.Quorums(), a.Rule, a.Why),
 		})
 	}
 	return out, out.text(), nil

@@ -48,6 +48,8 @@ func (p performs) empty() bool { return p.apply == nil && p.find == nil && p.fol
 // declaration is a spec of any types, as the catalogue lists it.
 type declaration interface {
 	compile() (*compiled, error)
+	// types are the tool's name, its input and its output.
+	types() (name string, in, out reflect.Type)
 }
 
 // compiled is a checked declaration whose types are gone.
@@ -69,13 +71,17 @@ func (a asking) asked() asking { return a }
 
 var toolName = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 
+func (s spec[In, Out]) types() (name string, in, out reflect.Type) {
+	return s.name, reflect.TypeFor[In](), reflect.TypeFor[Out]()
+}
+
 // compile refuses a declaration that lacks a part, so that nobody can forget one.
 func (s spec[In, Out]) compile() (*compiled, error) {
-	args, input, err := inputOf(reflect.TypeFor[In](), s.positional)
+	args, err := argsOf(reflect.TypeFor[In](), s.positional)
 	if err != nil {
 		return nil, fmt.Errorf("tool %q: %w", s.name, err)
 	}
-	output, err := outputOf(reflect.TypeFor[Out]())
+	schemas, err := schemasOf(s.name, reflect.TypeFor[In](), reflect.TypeFor[Out]())
 	if err != nil {
 		return nil, fmt.Errorf("tool %q: %w", s.name, err)
 	}
@@ -85,7 +91,7 @@ func (s spec[In, Out]) compile() (*compiled, error) {
 	c := &compiled{
 		tool: Tool{
 			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
-			InputSchema: input, OutputSchema: output, Annotations: s.hints, Untrusted: s.untrusted,
+			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted,
 		},
 		performs: s.performs, undo: s.undo,
 	}

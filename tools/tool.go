@@ -2,6 +2,7 @@ package tools
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -49,6 +50,12 @@ type Tool struct {
 
 // Acts reports whether the tool changes the tenant, so that a call makes a request at the gate.
 func (t Tool) Acts() bool { return t.Risk != approvals.RiskRead }
+
+// Brief is the first sentence of Summary.
+func (t Tool) Brief() string {
+	first, _, _ := strings.Cut(t.Summary, ". ")
+	return strings.TrimSuffix(first, ".") + "."
+}
 
 // Positional lists the names of the arguments that a command line may give without their flag, in order.
 func (t Tool) Positional() []string {

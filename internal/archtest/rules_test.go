@@ -102,6 +102,25 @@ func TestOnlyTheDemoBringsTheBotIntoTheServersBinary(t *testing.T) {
 	}
 }
 
+// What writes to a tenant is made in one place: the worker's.
+func TestOnlyTheWorkerIsGivenAPerformer(t *testing.T) {
+	t.Parallel()
+	pkgs, fset := tree(t)
+	for _, dir := range sortedDirs(pkgs) {
+		if below(dir, "internal/app/slackapp", "tools") {
+			continue
+		}
+		for _, f := range pkgs[dir].files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && (sel.Sel.Name == "NewPerformer" || sel.Sel.Name == "PerformerOptions") {
+					t.Errorf("%s: only internal/app/slackapp makes a performer, because it writes to the tenant", fset.Position(n.Pos()))
+				}
+				return true
+			})
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	t.Parallel()
 	pkgs, _ := tree(t)
@@ -186,7 +205,7 @@ func immutable(gen *ast.GenDecl, spec *ast.ValueSpec) bool {
 		return false
 	}
 	switch path.Join(from.Name, fn.Sel.Name) {
-	case "errors/New", "regexp/MustCompile", "strings/NewReplacer", "fmt/Errorf", "sync/OnceValues":
+	case "errors/New", "regexp/MustCompile", "strings/NewReplacer", "fmt/Errorf", "sync/OnceValue", "sync/OnceValues":
 		return true
 	}
 	return false

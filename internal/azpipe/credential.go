@@ -77,7 +77,7 @@ func (c CredentialConfig) check() error {
 	fault(!known, "credential kind %q is unknown: use %s, %s or %s", c.Kind, KindSecret, KindCertificate, KindCLI)
 	app := c.Kind == KindSecret || c.Kind == KindCertificate
 	fault(app && c.TenantID == "", "the tenant id is missing: it is the Directory (tenant) ID on the tenant's overview page")
-	fault(c.TenantID != "" && !tenantPattern.MatchString(c.TenantID), "the tenant id %q is neither a GUID nor a domain name", c.TenantID)
+	fault(c.TenantID != "" && (!tenantPattern.MatchString(c.TenantID) || len(c.TenantID) > 253), "the tenant id %q is neither a GUID nor a domain name", c.TenantID)
 	fault(app && c.ClientID == "", "the client id is missing: it is the Application (client) ID of the app registration")
 	fault(c.ClientID != "" && !guidPattern.MatchString(c.ClientID), "the client id %q is not a GUID like 11111111-2222-3333-4444-555555555555", c.ClientID)
 	fault(c.Kind == KindSecret && c.ClientSecret == "", "the client secret is missing")
@@ -93,7 +93,7 @@ func (c CredentialConfig) check() error {
 
 var (
 	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	tenantPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,252}$`)
+	tenantPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]*$`) // a bound in it would be slow to compile
 )
 
 // factory returns the function that makes the credential, with all files read.

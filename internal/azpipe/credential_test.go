@@ -299,6 +299,13 @@ func TestNewRefusesAnIncompletePipeline(t *testing.T) {
 	}
 }
 
+// Who a token names in its other claims can be changed by that person, so it is not shown as the principal name.
+func TestTheUPNIsTheClaimUPN(t *testing.T) {
+	info, err := parseToken(fakeJWT(map[string]any{"unique_name": "boss@contoso.com", "preferred_username": "boss@contoso.com", "scp": "x"}))
+	require.NoError(t, err)
+	require.Empty(t, info.UPN)
+}
+
 func TestTokenAudienceForms(t *testing.T) {
 	for _, aud := range []any{"https://a", []string{"https://a", "https://b"}} {
 		info, err := parseToken(fakeJWT(map[string]any{"aud": aud, "exp": 1.5e9}))

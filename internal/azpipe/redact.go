@@ -5,30 +5,40 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"sync"
 )
 
 // redacted stands in place of a secret.
 const redacted = "REDACTED"
 
-// The patterns are applied in this order. Each keeps the name of what it hides, so that a reader sees what was there.
-var (
-	// A whole JSON Web Token, wherever it stands.
-	jwtPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){0,3}`)
-	// Authorization header values.
-	bearerPattern = regexp.MustCompile(`(?i)\b(Bearer|Basic)(?: |%20|\+)+[A-Za-z0-9._~+/=%:-]{16,}`)
-	// name=value in addresses and forms, also percent-encoded inside another address.
-	paramPattern = regexp.MustCompile(`(?i)(\b|%[0-9a-f]{2})(sig|signature|client_secret|client_assertion|access_token|refresh_token|id_token|password)(=|%3D|%253D)[^\s&"'<>;,)\\]+`)
-	// "name":"value" in JSON, also where the quotes are escaped.
-	jsonPattern = regexp.MustCompile(`(?i)(\\?"(?:client_?secret|client_?assertion|access_?token|refresh_?token|id_?token|password)\\?"\s*:\s*\\?")[^"\\]+`)
-)
+// secretPattern finds one form of secret and keeps the name of what it hides, so that a reader sees what was there.
+type secretPattern struct {
+	find    *regexp.Regexp
+	replace string
+}
+
+// secretPatterns are applied in this order. They are compiled at the first use: that takes longer than anything else of
+// ours at the start of a program.
+var secretPatterns = sync.OnceValue(func() []secretPattern {
+	return []secretPattern{
+		// A whole JSON Web Token, wherever it stands.
+		{regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){0,3}`), redacted},
+		// Authorization header values.
+		{regexp.MustCompile(`(?i)\b(Bearer|Basic)(?: |%20|\+)+[A-Za-z0-9._~+/=%:-]{16,}`), "$1 " + redacted},
+		// name=value in addresses and forms, also percent-encoded inside another address.
+		{regexp.MustCompile(`(?i)(\b|%[0-9a-f]{2})(sig|signature|client_secret|client_assertion|access_token|refresh_token|id_token|password)(=|%3D|%253D)[^\s&"'<>;,)\\]+`), "${1}${2}${3}" + redacted},
+		// "name":"value" in JSON, also where the quotes are escaped.
+		{regexp.MustCompile(`(?i)(\\?"(?:client_?secret|client_?assertion|access_?token|refresh_?token|id_?token|password)\\?"\s*:\s*\\?")[^"\\]+`), "${1}" + redacted},
+	}
+})
 
 // Redact returns text with tokens, client secrets and SAS signatures replaced by REDACTED. It is for errors and logs:
 // applying it twice changes nothing more.
 func Redact(text string) string {
-	text = jwtPattern.ReplaceAllString(text, redacted)
-	text = bearerPattern.ReplaceAllString(text, "$1 "+redacted)
-	text = paramPattern.ReplaceAllString(text, "${1}${2}${3}"+redacted)
-	return jsonPattern.ReplaceAllString(text, "${1}"+redacted)
+	for _, p := range secretPatterns() {
+		text = p.find.ReplaceAllString(text, p.replace)
+	}
+	return text
 }
 
 // scrubError returns err with every secret taken out of its text. The address inside a *url.Error is replaced, because

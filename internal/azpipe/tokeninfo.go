@@ -25,7 +25,8 @@ type TokenInfo struct {
 	TenantID, AppID string
 	// ObjectID is the person's or service principal's id in the tenant.
 	ObjectID string
-	// UPN and Name are the signed-in person's, empty for an application.
+	// UPN and Name are the signed-in person's, empty for an application. UPN is the claim upn alone: Entra's other names
+	// of a person (unique_name, preferred_username) can be changed by whoever they name, so nothing may rest on them.
 	UPN, Name string
 	// Audience is the resource the token is for.
 	Audience string
@@ -73,17 +74,15 @@ var errOpaque = errors.New("the access token is not a readable JSON Web Token, s
 
 // claims are the parts of a token that we show.
 type claims struct {
-	Roles    []string `json:"roles"`
-	Scp      string   `json:"scp"`
-	Exp      float64  `json:"exp"`
-	Tid      string   `json:"tid"`
-	AppID    string   `json:"appid"`
-	Azp      string   `json:"azp"`
-	Oid      string   `json:"oid"`
-	UPN      string   `json:"upn"`
-	Unique   string   `json:"unique_name"`
-	Username string   `json:"preferred_username"`
-	Name     string   `json:"name"`
+	Roles []string `json:"roles"`
+	Scp   string   `json:"scp"`
+	Exp   float64  `json:"exp"`
+	Tid   string   `json:"tid"`
+	AppID string   `json:"appid"`
+	Azp   string   `json:"azp"`
+	Oid   string   `json:"oid"`
+	UPN   string   `json:"upn"`
+	Name  string   `json:"name"`
 	// Aud is a string or a list of strings (RFC 7519).
 	Aud json.RawMessage `json:"aud"`
 }
@@ -117,7 +116,7 @@ func parseToken(token string) (TokenInfo, error) {
 	}
 	info := TokenInfo{
 		Roles: c.Roles, Scopes: strings.Fields(c.Scp), TenantID: c.Tid, ObjectID: c.Oid, Name: c.Name, Audience: c.audience(),
-		AppID: firstOf(c.AppID, c.Azp), UPN: firstOf(c.UPN, c.Username, c.Unique),
+		AppID: firstOf(c.AppID, c.Azp), UPN: c.UPN,
 	}
 	if c.Exp > 0 && c.Exp < 1e11 {
 		info.ExpiresOn = time.Unix(int64(c.Exp), 0).UTC()

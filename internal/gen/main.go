@@ -1,15 +1,17 @@
-// Command gen writes docs/tools.md from the tools' own declarations, so that the page can't say anything else.
+// Command gen writes docs/tools.md and tools/catalogue_generated.go from the tools' own declarations, so that neither can say
+// anything else.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/mde-ops/mde-ops/tools"
 )
 
-//go:generate go run . ../../docs/tools.md
+//go:generate go run . ../..
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -20,18 +22,25 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: gen FILE")
+		return fmt.Errorf("usage: gen ROOT-OF-THE-MODULE")
+	}
+	catalogue, err := tools.Generate()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(args[0], "tools", "catalogue_generated.go"), catalogue, 0o600); err != nil {
+		return err
 	}
 	page, err := page()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(args[0], []byte(page), 0o600)
+	return os.WriteFile(filepath.Join(args[0], "docs", "tools.md"), []byte(page), 0o600)
 }
 
 // page is docs/tools.md.
 func page() (string, error) {
-	list, err := tools.Catalogue()
+	list, err := tools.Derive()
 	if err != nil {
 		return "", err
 	}
@@ -40,7 +49,7 @@ func page() (string, error) {
 		"Every tool is the same for an assistant (MCP), in Slack and in the shell (`mde-mcp call`). A tool whose risk is not\n" +
 		"`read` only makes a request; docs/approvals.md says who decides.\n\n| tool | toolset | risk | |\n| --- | --- | --- | --- |\n")
 	for _, t := range list {
-		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, t.Risk, t.Title)
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, t.Risk, cell(t.Brief()))
 	}
 	for _, t := range list {
 		section(&b, t)

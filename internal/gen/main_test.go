@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/tools"
 )
 
 func TestToolsPageIsFresh(t *testing.T) {
@@ -16,8 +18,26 @@ func TestToolsPageIsFresh(t *testing.T) {
 	require.Equal(t, want, string(have), "docs/tools.md is stale: run `make generate`")
 }
 
+func TestTheCatalogueIsFresh(t *testing.T) {
+	t.Parallel()
+	want, err := tools.Generate()
+	require.NoError(t, err)
+	have, err := os.ReadFile("../../tools/catalogue_generated.go")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "tools/catalogue_generated.go is stale: run `make generate`")
+}
+
+func TestTheCatalogueIsWhatIsDerived(t *testing.T) {
+	t.Parallel()
+	want, err := tools.Derive()
+	require.NoError(t, err)
+	have, err := tools.Catalogue()
+	require.NoError(t, err)
+	require.Equal(t, want, have)
+}
+
 func TestRunNeedsAFile(t *testing.T) {
 	t.Parallel()
 	require.Error(t, run(nil))
-	require.Error(t, run([]string{t.TempDir()})) // a folder can't be written
+	require.Error(t, run([]string{t.TempDir()})) // it has no folders docs and tools
 }

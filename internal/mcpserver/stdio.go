@@ -38,32 +38,32 @@ func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 // ends; without it a script that pipes its calls in would get no answers.
 type ledger struct {
 	mu      sync.Mutex
-	open    map[string]bool
+	open    map[id]bool
 	settled chan struct{}
 }
 
 func newLedger() *ledger {
-	l := &ledger{open: map[string]bool{}, settled: make(chan struct{})}
+	l := &ledger{open: map[id]bool{}, settled: make(chan struct{})}
 	close(l.settled)
 	return l
 }
 
-func (l *ledger) begin(id string) {
+func (l *ledger) begin(request id) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.open) == 0 {
 		l.settled = make(chan struct{})
 	}
-	l.open[id] = true
+	l.open[request] = true
 }
 
-func (l *ledger) end(id string) {
+func (l *ledger) end(request id) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.open[id] {
+	if !l.open[request] {
 		return
 	}
-	delete(l.open, id)
+	delete(l.open, request)
 	if len(l.open) == 0 {
 		close(l.settled)
 	}
@@ -77,16 +77,45 @@ func (l *ledger) wait() <-chan struct{} {
 
 // message is as much of a JSON-RPC message as the ledger needs.
 type message struct {
-	ID     json.RawMessage `json:"id"`
+	ID     id              `json:"id"`
 	Method string          `json:"method"`
 	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
-	Params struct {
-		RequestID json.RawMessage `json:"requestId"`
-	} `json:"params"`
+	Params json.RawMessage `json:"params"`
 }
 
-func (m message) named() bool { return len(m.ID) > 0 && string(m.ID) != "null" }
+// answers reports whether m carries a result. The library answers no such message, whatever else is in it.
+func (m message) answers() bool { return len(m.Result) > 0 && string(m.Result) != "null" }
+
+// cancelled is the id of the request that m cancels.
+func (m message) cancelled() id {
+	var p struct {
+		RequestID id `json:"requestId"`
+	}
+	if json.Unmarshal(m.Params, &p) != nil {
+		return ""
+	}
+	return p.RequestID
+}
+
+// id is a request's id in one spelling, empty when there is none. A client may write 1.0 or "\u0061" and the library
+// answers to 1 and "a": compared as they were written they would never meet.
+type id string
+
+// UnmarshalJSON reads a number as the library does, as a float64.
+func (i *id) UnmarshalJSON(b []byte) error {
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	if v == nil {
+		*i = ""
+		return nil
+	}
+	one, err := json.Marshal(v)
+	*i = id(one)
+	return err
+}
 
 // openReader hands on whole lines, bounds them, and holds the end of the input back while requests are open.
 type openReader struct {
@@ -120,9 +149,9 @@ func (r *openReader) note(line []byte) {
 	switch {
 	case json.Unmarshal(line, &m) != nil:
 	case m.Method == "notifications/cancelled":
-		r.ledger.end(string(m.Params.RequestID))
-	case m.named() && m.Method != "" && m.Method != "subscriptions/listen":
-		r.ledger.begin(string(m.ID))
+		r.ledger.end(m.cancelled())
+	case m.ID != "" && m.Method != "" && m.Method != "subscriptions/listen" && !m.answers():
+		r.ledger.begin(m.ID)
 	}
 }
 
@@ -184,8 +213,8 @@ func (w *openWriter) Write(p []byte) (int, error) {
 	n, err := w.out.Write(p)
 	for line := range bytes.Lines(p) {
 		var m message
-		if json.Unmarshal(line, &m) == nil && m.named() && m.Method == "" && (m.Result != nil || m.Error != nil) {
-			w.ledger.end(string(m.ID))
+		if json.Unmarshal(line, &m) == nil && m.Method == "" && (m.Result != nil || m.Error != nil) {
+			w.ledger.end(m.ID)
 		}
 	}
 	return n, err
