@@ -86,7 +86,7 @@ func LoadPolicy(cfg PolicyConfig) (approvals.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("MDE_POLICY_FILE: the policy can't be read: %w", err)
 	}
-	known, err := ToolRisks()
+	known, err := tools.Risks()
 	if err != nil {
 		return nil, err
 	}
@@ -99,19 +99,6 @@ func approverGroup(cfg PolicyConfig) approvals.Group {
 		return approvals.Group{}
 	}
 	return approvals.Group{Name: "approvers", Slack: cfg.ApproverGroup}
-}
-
-// ToolRisks are the tools with the risks that they state: the vocabulary of a policy file.
-func ToolRisks() (map[string]approvals.Risk, error) {
-	all, err := tools.Catalogue()
-	if err != nil {
-		return nil, err
-	}
-	risks := make(map[string]approvals.Risk, len(all))
-	for _, t := range all {
-		risks[t.Name] = t.Risk
-	}
-	return risks, nil
 }
 
 // storeURL is the configured store, or one file in the user's state folder; beside the simulated tenant a temporary

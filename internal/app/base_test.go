@@ -104,7 +104,7 @@ func (c *counted) GetToken(ctx context.Context, o policy.TokenRequestOptions) (a
 
 func TestACallerFromConfigurationIsNotVerified(t *testing.T) {
 	t.Parallel()
-	who, err := NewCaller(Identity{Source: "config", User: " Alice@Contoso.com "}, "", nil).Requester(t.Context(), approvals.ViaMCP, "an assistant")
+	who, err := NewCaller(CallerOptions{Identity: Identity{Source: "config", User: " Alice@Contoso.com "}}).Requester(t.Context(), approvals.ViaMCP, "an assistant")
 	require.NoError(t, err)
 	require.False(t, who.Verified)
 	require.Equal(t, "alice@contoso.com", who.ID)
@@ -118,7 +118,7 @@ func TestACallerFromASignInIsVerified(t *testing.T) {
 	scope := load(t, environ...).Tenant.Cloud().Scope
 	cred := &counted{TokenCredential: server.UserCredential("alice@contoso.com")}
 	cred.fails.Store(1)
-	c := NewCaller(Identity{Source: "cli", User: "bob@contoso.com"}, scope, cred)
+	c := NewCaller(CallerOptions{Identity: Identity{Source: "cli", User: "bob@contoso.com"}, Tenant: mdesim.DefaultTenantID, Scope: scope, SignIn: cred})
 
 	_, err := c.Requester(t.Context(), approvals.ViaShell, "")
 	require.ErrorContains(t, err, "run `az login`", "a failed sign-in is not an unverified caller")
@@ -137,7 +137,10 @@ func TestAnApplicationIsNoCaller(t *testing.T) {
 	t.Parallel()
 	server, environ := simulated(t, &mdesim.Tenant{}, "MDE_CREDENTIAL=cli")
 	scope := load(t, environ...).Tenant.Cloud().Scope
-	c := NewCaller(Identity{Source: "cli"}, scope, server.AppCredential(mdesim.DefaultAppID, mdesim.DefaultAppSecret))
+	c := NewCaller(CallerOptions{
+		Identity: Identity{Source: "cli"}, Tenant: mdesim.DefaultTenantID, Scope: scope,
+		SignIn: server.AppCredential(mdesim.DefaultAppID, mdesim.DefaultAppSecret),
+	})
 	_, err := c.Requester(t.Context(), approvals.ViaMCP, "")
 	require.ErrorContains(t, err, "signed in as an application, not as a person")
 }

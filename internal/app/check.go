@@ -1,6 +1,7 @@
 package app
 
 import (
+	"regexp"
 	"strings"
 )
 
@@ -19,12 +20,25 @@ func (c Config) common() faults {
 	if s := c.Identity.Source; s != "config" && s != "cli" {
 		bad.add("MDE_IDENTITY: %q is not valid here: want config (MDE_USER) or cli (the Azure CLI's signed-in user)", s)
 	}
+	if user := strings.TrimSpace(c.Identity.User); c.Identity.User != "" && !isAddress(user) {
+		bad.add("MDE_USER: %q is not valid here: want the person's e-mail address or user principal name, such as alice@contoso.com", c.Identity.User)
+	}
+	if g := c.Policy.ApproverGroup; g != "" && !groupID.MatchString(g) {
+		bad.add("MDE_APPROVER_GROUP: %q is not the id of a Slack user group, which begins with S", g)
+	}
+	bad = append(bad, c.Slack.ids()...)
 	bad = append(bad, c.Timing.check()...)
 	if !c.Sim {
 		bad = append(bad, c.realTenant()...)
 	}
 	return bad
 }
+
+// addressText is an e-mail address in ASCII letters: no look-alikes, and nothing that another kind of caller is called.
+var addressText = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
+
+// isAddress reports whether a text can be a person's e-mail address or user principal name.
+func isAddress(s string) bool { return len(s) <= 254 && addressText.MatchString(s) }
 
 // check keeps the order of the waits that at-most-once rests on: a write must have ended long before recovery gives up
 // looking for it, and a stalled sender must have given up before its write could come late.
@@ -104,12 +118,15 @@ func (c Config) credential(cred Credential, prefix string) faults {
 	return bad
 }
 
-// CheckMCP reports what is wrong with the configuration of mde-mcp. The signing key must not be there at all, because a
-// process that takes calls from an assistant must not be able to make a vote.
+// CheckMCP reports what is wrong with the configuration of mde-mcp. The signing key must not be there at all, not even
+// in a public key's place, because a process that takes calls from an assistant must not be able to make a vote.
 func (c Config) CheckMCP() error {
 	var bad faults
 	if c.Set["MDE_VOTE_SIGNING_KEY"] {
 		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is set: mde-mcp must not hold the key that signs votes; give it to mde-slackbot only")
+	}
+	if _, err := c.Votes.publicKeys(); err != nil {
+		bad.add("%v", err)
 	}
 	if c.Write.IsSet() && !c.Sim {
 		bad.add("MDE_WRITE_* is set: mde-mcp must not hold the writing credential; give it to mde-slackbot only")
@@ -121,7 +138,13 @@ func (c Config) CheckMCP() error {
 }
 
 // CheckWorker reports what is wrong with the configuration of a worker: everything that a claim needs.
-func (c Config) CheckWorker() error { return c.worker().err() }
+func (c Config) CheckWorker() error {
+	bad := c.worker()
+	if len(c.Votes.PublicKeys) == 0 && c.missing("MDE_VOTE_SIGNING_KEY", c.Votes.SigningKey.Reveal()) {
+		bad.add("MDE_VOTE_PUBLIC_KEYS is not set: the public key that `mde-slackbot keygen` printed")
+	}
+	return bad.err()
+}
 
 func (c Config) worker() faults {
 	var bad faults
@@ -133,13 +156,10 @@ func (c Config) worker() faults {
 	if c.Slack.ApprovalChannel == "" {
 		bad.add("MDE_SLACK_APPROVAL_CHANNEL is not set: the id (C…) of the channel for approval cards")
 	}
-	switch key := c.Votes.SigningKey.Reveal(); {
-	case key != "" || len(c.Votes.PublicKeys) > 0:
+	if c.Votes.SigningKey.Reveal() != "" || len(c.Votes.PublicKeys) > 0 {
 		if _, _, err := c.Votes.SignerKeys(); err != nil {
 			bad.add("%v", err)
 		}
-	case c.missing("MDE_VOTE_SIGNING_KEY", key):
-		bad.add("MDE_VOTE_PUBLIC_KEYS is not set: the public key that `mde-slackbot keygen` printed")
 	}
 	return bad
 }

@@ -26,6 +26,8 @@ type Config struct {
 	Sim bool
 	// Set holds the names of the variables that had a value, so that a refusal can name them.
 	Set map[string]bool
+	// SecretFiles are the files that secrets were read from, by the variable that named them.
+	SecretFiles map[string]string
 }
 
 // Tenant is where the API is and whose it is.
@@ -130,7 +132,7 @@ func Load(ctx context.Context, environ []string, sim bool) (Config, error) {
 	env := newEnvironment(environ)
 	cfg := Config{Sim: sim}
 	faults := env.process(ctx, &cfg)
-	cfg.Set = env.set()
+	cfg.Set, cfg.SecretFiles = env.set(), env.files
 	faults = append(faults, env.faults()...)
 	faults = append(faults, cfg.common()...)
 	return cfg, faults.err()

@@ -28,7 +28,7 @@ func slackSettings(more ...string) []string {
 	}
 	return good(append([]string{
 		"MDE_WRITE_CLIENT_ID=writer", "MDE_WRITE_CLIENT_SECRET=hunter2-write", "MDE_SLACK_BOT_TOKEN=xoxb-hunter2", "MDE_SLACK_APP_TOKEN=xapp-hunter2",
-		"MDE_SLACK_RESPONDER_GROUP=S1", "MDE_SLACK_CHANNELS=C1,C2", "MDE_SLACK_APPROVAL_CHANNEL=C1", "MDE_VOTE_SIGNING_KEY=" + key,
+		"MDE_SLACK_RESPONDER_GROUP=S0RESP", "MDE_SLACK_CHANNELS=C0ONE,C0TWO", "MDE_SLACK_APPROVAL_CHANNEL=C0ONE", "MDE_VOTE_SIGNING_KEY=" + key,
 	}, more...)...)
 }
 
@@ -43,7 +43,7 @@ func TestLoadReadsEverySetting(t *testing.T) {
 	t.Parallel()
 	cfg := load(t, slackSettings("PATH=/bin", "MDE_POLL_INTERVAL=2s", "MDE_LOG_LEVEL=debug", "MDE_MAX_DEVICES=7")...)
 	require.NoError(t, cfg.CheckSlack())
-	require.Equal(t, []string{"C1", "C2"}, cfg.Slack.Channels)
+	require.Equal(t, []string{"C0ONE", "C0TWO"}, cfg.Slack.Channels)
 	require.Equal(t, "2s", cfg.Timing.Poll.String())
 	require.Equal(t, "5m0s", cfg.Timing.Grace.String())
 	require.Equal(t, slog.LevelDebug, cfg.Log.Level)
@@ -230,6 +230,49 @@ func TestWhatAnMCPServerMustNotHold(t *testing.T) {
 	require.ErrorContains(t, cfg.CheckMCP(), "MDE_VOTE_SIGNING_KEY", "not even beside a simulated tenant")
 }
 
+// A seed is as long as a public key: a swap must be seen, because it would hand the means to sign to whoever only verifies.
+func TestASigningKeyInAPublicKeysPlaceIsRefused(t *testing.T) {
+	t.Parallel()
+	private, public, err := NewVoteKey()
+	require.NoError(t, err)
+	require.NoError(t, load(t, good("MDE_VOTE_PUBLIC_KEYS="+public)...).CheckMCP())
+	_, seed, _ := strings.Cut(private, "mde-vote-private-")
+	for _, wrong := range []string{private, public + "," + private, seed} {
+		for _, sim := range []bool{false, true} {
+			cfg, err := Load(t.Context(), good("MDE_SLACK_BOT_TOKEN=xoxb-x", "MDE_SLACK_APPROVAL_CHANNEL=C0ONE", "MDE_VOTE_PUBLIC_KEYS="+wrong), sim)
+			require.NoError(t, err)
+			for _, err := range []error{cfg.CheckMCP(), cfg.CheckWorker()} {
+				require.ErrorContains(t, err, "MDE_VOTE_PUBLIC_KEYS: ")
+				require.NotContains(t, err.Error(), seed)
+			}
+		}
+	}
+	err = load(t, slackSettings("MDE_VOTE_SIGNING_KEY="+public)...).CheckSlack()
+	require.ErrorContains(t, err, "MDE_VOTE_SIGNING_KEY: this is a public key")
+}
+
+// Whoever configures a caller must not be able to pass for another kind of actor.
+func TestAUserIsAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, user := range []string{"alice@contoso.com", " Alice@Contoso.com ", "o'brien+x@mail.contoso.co.uk", "bob_fabrikam.com#EXT#@contoso.onmicrosoft.com", "a@b.c"} {
+		require.NoError(t, load(t, good("MDE_USER="+user)...).CheckMCP(), user)
+	}
+	for _, user := range []string{
+		"worker", "clock", "gate", "slack:T0001/UBOSS", "slack:T0001/U@contoso.com", "entra:1@contoso.com", "alice", "alice@", "@contoso.com",
+		"alice@localhost", "a@b@contoso.com", "alice @contoso.com", "alice@contoso.com,bob@contoso.com", "alice@contoso..com", "\u0430lice@contoso.com",
+		"alice@contoso.com\n", "<@U0001>@contoso.com", " ", strings.Repeat("a", 65) + "@contoso.com", "a@" + strings.Repeat("b.", 150) + "c",
+	} {
+		_, err := Load(t.Context(), good("MDE_USER="+user), false)
+		if user == "alice@contoso.com\n" {
+			require.NoError(t, err, "white space around it is cut off")
+			continue
+		}
+		require.ErrorContains(t, err, "MDE_USER: ", "%q", user)
+		_, err = Load(t.Context(), good("MDE_USER="+user), true)
+		require.ErrorContains(t, err, "MDE_USER: ", "%q", user)
+	}
+}
+
 func TestWhatABotNeeds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ unset, want string }{
@@ -259,7 +302,7 @@ func TestAWorkerNeedsAPublicKeyAndNoFace(t *testing.T) {
 	t.Parallel()
 	_, public, err := NewVoteKey()
 	require.NoError(t, err)
-	base := good("MDE_SLACK_BOT_TOKEN=xoxb-x", "MDE_SLACK_APPROVAL_CHANNEL=C1")
+	base := good("MDE_SLACK_BOT_TOKEN=xoxb-x", "MDE_SLACK_APPROVAL_CHANNEL=C0ONE")
 	require.NoError(t, load(t, append(base, "MDE_VOTE_PUBLIC_KEYS="+public)...).CheckWorker())
 	require.ErrorContains(t, load(t, base...).CheckWorker(), "MDE_VOTE_PUBLIC_KEYS is not set")
 	require.ErrorContains(t, load(t, append(base, "MDE_VOTE_PUBLIC_KEYS="+public+",zzz")...).CheckWorker(), "MDE_VOTE_PUBLIC_KEYS: ")

@@ -54,8 +54,8 @@ func JoinFaults(errs ...error) error {
 // are settings, so that a misspelt one is noticed instead of silently ignored.
 type environment struct {
 	values map[string]string
-	files  map[string]bool // NAME_FILE variables that stood for NAME
-	masked map[string]bool // names whose value did not parse
+	files  map[string]string // the files of NAME_FILE variables that stood for NAME
+	masked map[string]bool   // names whose value did not parse
 	known  map[string]bool
 	last   string
 	bad    faults
@@ -63,7 +63,7 @@ type environment struct {
 
 func newEnvironment(environ []string) *environment {
 	e := &environment{
-		values: make(map[string]string), files: make(map[string]bool),
+		values: make(map[string]string), files: make(map[string]string),
 		masked: make(map[string]bool), known: make(map[string]bool),
 	}
 	for _, kv := range environ {
@@ -119,7 +119,7 @@ func (e *environment) readSecret(name, file string) (string, bool) {
 		e.mask(name, "%s_FILE: %s is empty", name, file)
 		return "", false
 	}
-	e.files[name+"_FILE"] = true
+	e.files[name+"_FILE"] = file
 	return text, true
 }
 

@@ -27,15 +27,20 @@ func (t Tenant) Cloud() mdecore.Cloud {
 	return cloud
 }
 
+// credentialConfig is a credential for the configured tenant.
+func (c Config) credentialConfig(cred Credential) azpipe.CredentialConfig {
+	return azpipe.CredentialConfig{
+		Kind: cred.kind(), TenantID: c.Tenant.ID, ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
+		CertificateFile: cred.CertificateFile, CertificatePassword: cred.CertificatePassword.Reveal(),
+		Authority: c.Tenant.Cloud().Authority, CAFile: c.Tenant.CAFile,
+	}
+}
+
 // Client builds a client of the tenant that signs in with cred, and the credential itself for looking at its roles.
 func (b *Base) Client(cred Credential) (*mdecore.Client, *azpipe.Renewable, error) {
 	t := b.Config.Tenant
 	cloud := t.Cloud()
-	signIn, err := azpipe.NewCredential(azpipe.CredentialConfig{
-		Kind: cred.kind(), TenantID: t.ID, ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
-		CertificateFile: cred.CertificateFile, CertificatePassword: cred.CertificatePassword.Reveal(),
-		Authority: cloud.Authority, CAFile: t.CAFile,
-	})
+	signIn, err := azpipe.NewCredential(b.Config.credentialConfig(cred))
 	if err != nil {
 		return nil, nil, fmt.Errorf("the credential for the tenant: %w", err)
 	}

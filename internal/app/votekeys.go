@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -16,7 +15,7 @@ func NewVoteKey() (private, public string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("no random bytes for a key: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(key.Seed()), base64.StdEncoding.EncodeToString(pub), nil
+	return approvals.FormatPrivateKey(key), approvals.FormatPublicKey(pub), nil
 }
 
 // SignerKeys parses the configured vote keys: the signer, nil when none is configured, and a verifier of its public key

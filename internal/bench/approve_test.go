@@ -122,7 +122,7 @@ func (r *rig) gate(b *testing.B, log *slog.Logger) {
 	require.NoError(b, err)
 	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: r.client, Writer: r.client, Tenant: mdesim.DefaultTenantID})
 	require.NoError(b, err)
-	risks, err := app.ToolRisks()
+	risks, err := tools.Risks()
 	require.NoError(b, err)
 	w, err := worker.New(worker.Options{
 		Store: r.store, Policy: rules, Verifier: verifier, Directory: everyone{}, Performer: performer, Tools: risks, Logger: log,

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -63,8 +64,19 @@ func Load(ctx context.Context, env Env, set Settings, check func(app.Config) err
 		_, wrong := app.LoadPolicy(cfg.Policy)
 		err = app.JoinFaults(err, wrong)
 	}
+	if set.CheckConfig {
+		err = app.JoinFaults(err, cfg.Probe())
+	}
 	if err != nil {
 		return app.Config{}, nil, Usage(err)
 	}
 	return cfg, app.NewLogger(env.Stderr, cfg.Log), nil
+}
+
+// SayGood ends --check-config of a good configuration, with what its owner may not have meant.
+func SayGood(env Env, notes ...string) {
+	fmt.Fprintln(env.Stdout, "the configuration is good")
+	for _, note := range notes {
+		fmt.Fprintln(env.Stdout, "note:", note)
+	}
 }

@@ -156,6 +156,7 @@ func interrupts(s *surroundings, ts *testscript.TestScript, args []string) {
 // endsWithin is how long an orderly end may take, on a busy machine.
 const endsWithin = 10 * time.Second
 
+// ended waits for the end of a process: NAME CODE [TEXT-IN-STDERR].
 func ended(s *surroundings, ts *testscript.TestScript, args []string) {
 	p := s.process(ts, args[0])
 	select {
@@ -166,6 +167,9 @@ func ended(s *surroundings, ts *testscript.TestScript, args []string) {
 	delete(s.running, args[0])
 	if code, want := p.cmd.ProcessState.ExitCode(), number(ts, args[1]); code != want {
 		ts.Fatalf("%s ended with %d, not %d\n%s\n%s", args[0], code, want, p.stdout, p.stderr)
+	}
+	if len(args) > 2 && !strings.Contains(p.stderr.String(), args[2]) {
+		ts.Fatalf("%s did not log %q:\n%s", args[0], args[2], p.stderr)
 	}
 	ts.Logf("%s said:\n%s\nand logged:\n%s", args[0], p.stdout, p.stderr)
 }

@@ -133,7 +133,7 @@ func TestACancelledStoryEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &watched{at: "2. The assistant reads the device", then: cancel}
-	require.ErrorIs(t, Story(ctx, Options{In: strings.NewReader(""), Out: out}), context.Canceled)
+	require.ErrorContains(t, Story(ctx, Options{In: strings.NewReader(""), Out: out}), "interrupted in step 2")
 	require.NotContains(t, out.String(), "9. ")
 }
 

@@ -29,9 +29,12 @@ Everything stays up until you press Ctrl-C. Point an MCP client at it:
   Streamable HTTP:  %s
   Claude Code:      claude mcp add --transport http mde-demo %s
   stdio:            env %s MDE_USER=alice@contoso.com mde-mcp
+                    (go build -o bin/ ./cmd/mde-mcp makes it; a person who is only configured needs a second approver,
+                    so press Approve as bob and as carol there)
 
 `, h.url, h.url, strings.Join(h.environ, " \\\n                        "))
 	t := newTerminal(h, o)
 	t.intro("bob")
+	t.seen() // what the story has shown already
 	return t.loop(ctx, false)
 }

@@ -41,6 +41,9 @@ type chapter struct {
 func Story(ctx context.Context, o Options) error {
 	began := time.Now()
 	h, err := build(ctx, o)
+	if ctx.Err() != nil && err != nil {
+		return errors.New("demo: interrupted before the story began")
+	}
 	if err != nil {
 		return fmt.Errorf("demo: the house did not start: %w", err)
 	}
@@ -60,7 +63,11 @@ func tell(ctx context.Context, h *house, out io.Writer) error {
 	s := &story{house: h, screen: newScreen(out, h.workspace.DisplayName)}
 	s.opening()
 	var err error
-	if s.assistant, err = newAssistant(ctx, h.url, s.screen); err != nil {
+	s.assistant, err = newAssistant(ctx, h.url, s.screen)
+	if ctx.Err() != nil && err != nil {
+		return errors.New("demo: interrupted before the story began")
+	}
+	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer s.assistant.close()
@@ -70,7 +77,7 @@ func tell(ctx context.Context, h *house, out io.Writer) error {
 		err := c.play(limited)
 		cancel()
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return fmt.Errorf("demo: interrupted in step %d (%s)", i+1, c.title)
 		}
 		if err != nil {
 			return fmt.Errorf("demo: step %d (%s): %w", i+1, c.title, err)

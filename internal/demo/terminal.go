@@ -32,7 +32,6 @@ type terminal struct {
 
 	mu    sync.Mutex
 	shown map[string]string // what was drawn last, by message
-	card  string            // the message whose buttons the numbers mean
 }
 
 // Terminal runs the bot in a simulated workspace that is drawn here. Lines are what a person types: /mde commands, a
@@ -62,9 +61,9 @@ func (t *terminal) intro(me string) {
 	t.me = me
 	fmt.Fprintf(t.w, `You are @%s in #security. Type
   /mde isolate host01 because beaconing to a known C2     (/mde help lists more)
-  /as bob     to be somebody else: alice (asks), bob and carol (on call), dave (guest)
-  1           to press the button with that number on the newest card
-  /wait       to wait until nothing is under way;  /quit to end
+  /as bob     to be somebody else: alice (asks), bob (asks, on call), carol (on call: only presses buttons), dave (guest)
+  1           to press the button with that number on the newest card that waits; "K7Q2M4XT 1" on that request's card
+  /wait       to wait until nothing is under way;  /close to close a dialog;  /quit to end
 `, me)
 }
 
@@ -82,7 +81,9 @@ func (t *terminal) loop(ctx context.Context, endWithInput bool) error {
 		case err := <-t.botEnded:
 			return errors.Join(errors.New("demo: the bot ended"), err)
 		case <-ticker.C:
-			t.refresh()
+			if t.refresh() {
+				t.prompt()
+			}
 		case line, open := <-lines:
 			if !open {
 				if err := <-failed; err != nil || endWithInput {
@@ -142,6 +143,8 @@ func (t *terminal) line(ctx context.Context, line string) (done bool, err error)
 		err = t.as(strings.TrimPrefix(strings.TrimSpace(rest), "@"))
 	case "/wait":
 		err = t.settle(limited)
+	case "/close":
+		err = t.closeDialog(limited)
 	case "/mde":
 		err = t.command(limited, rest)
 	default:
@@ -207,26 +210,37 @@ func (t *terminal) dialog(ctx context.Context, v slacksim.View) error {
 		_, err := t.workspace.Close(ctx, t.me, v.ID)
 		return err
 	}
-	t.mu.Lock()
-	t.card = "" // the next line belongs to the dialog
-	t.mu.Unlock()
+	fmt.Fprintln(t.w, "   Type the answer and press Enter, or /close.")
 	return nil
 }
 
-// press presses a numbered button of the newest card, or answers the open dialog.
+func (t *terminal) closeDialog(ctx context.Context) error {
+	open := t.workspace.Views(t.me)
+	if len(open) == 0 {
+		return errors.New("no dialog is open")
+	}
+	_, err := t.workspace.Close(ctx, t.me, open[len(open)-1].ID)
+	return err
+}
+
+// press presses a numbered button of a card, or answers the open dialog.
 func (t *terminal) press(ctx context.Context, line string) error {
 	before := len(t.workspace.Ephemerals(t.me))
 	if open := t.workspace.Views(t.me); len(open) > 0 {
 		return t.answer(ctx, open[len(open)-1], line, before)
 	}
-	if _, err := strconv.Atoi(line); err != nil {
-		return fmt.Errorf("%q is neither a /mde command nor the number of a button", line)
+	request, number, found := strings.Cut(line, " ")
+	if !found {
+		request, number = "", line
 	}
-	ts := t.newestCard()
+	if _, err := strconv.Atoi(number); err != nil {
+		return fmt.Errorf("%q is neither a command nor the number of a button; /mde help lists the commands, /quit ends", line)
+	}
+	ts := t.cardFor(request)
 	if ts == "" {
-		return errors.New("there is no card with buttons")
+		return errors.New("there is no such card with buttons")
 	}
-	out, err := t.workspace.Click(ctx, t.me, slacksim.Security, ts, line)
+	out, err := t.workspace.Click(ctx, t.me, slacksim.Security, ts, number)
 	if err != nil {
 		return err
 	}
@@ -235,6 +249,9 @@ func (t *terminal) press(ctx context.Context, line string) error {
 
 // answer gives a line to the only field of a dialog.
 func (t *terminal) answer(ctx context.Context, v slacksim.View, line string, before int) error {
+	if _, err := strconv.Atoi(line); err == nil {
+		return fmt.Errorf("a dialog is open and %q is no answer to it; type words, or /close", line)
+	}
 	values := make(map[string]string)
 	for _, b := range v.Blocks {
 		if b.Type == "input" {
@@ -251,18 +268,34 @@ func (t *terminal) answer(ctx context.Context, v slacksim.View, line string, bef
 	return t.outcome(ctx, out, before)
 }
 
-func (t *terminal) newestCard() string {
-	all := t.workspace.Messages(slacksim.Security)
-	for i := len(all) - 1; i >= 0; i-- {
-		if len(all[i].Buttons()) > 0 {
-			return all[i].TS
+// cardFor finds the card whose buttons are meant: that of a request, or else the newest that waits for a vote, or else the
+// newest that has buttons.
+func (t *terminal) cardFor(request string) string {
+	best, votable := "", false
+	for _, m := range t.workspace.Messages(slacksim.Security) {
+		buttons := m.Buttons()
+		if len(buttons) == 0 || (request != "" && !strings.Contains(string(m.RawBlocks), request)) {
+			continue
+		}
+		waits := len(buttons) > 1 // a decided card has only Details
+		if best == "" || waits || !votable {
+			best, votable = m.TS, waits
 		}
 	}
-	return ""
+	return best
 }
 
-// refresh draws what is new or changed in the channel.
-func (t *terminal) refresh() {
+// seen takes what stands in the channel as drawn.
+func (t *terminal) seen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.workspace.Messages(slacksim.Security) {
+		t.shown[m.TS] = slacksim.RenderText(m, t.render())
+	}
+}
+
+// refresh draws what is new or changed in the channel, and reports whether anything was.
+func (t *terminal) refresh() (drew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, m := range t.workspace.Messages(slacksim.Security) {
@@ -270,8 +303,10 @@ func (t *terminal) refresh() {
 		if t.shown[m.TS] != drawn {
 			t.shown[m.TS] = drawn
 			fmt.Fprintf(t.w, "\n   %s\n", indent(drawn, 3))
+			drew = true
 		}
 	}
+	return drew
 }
 
 // cardsSettled waits until the card of every request that rests shows the state that the gate has, so that the next line

@@ -39,8 +39,8 @@ func TestTheTerminalPlaysAScript(t *testing.T) {
 func TestAWrongLineEndsAScript(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"isolate host01":                    `demo: line "isolate host01": "isolate host01" is neither a /mde command nor the number of a button`,
-		"1":                                 `demo: line "1": there is no card with buttons`,
+		"isolate host01":                    `demo: line "isolate host01": "isolate host01" is neither a command nor the number of a button`,
+		"1":                                 `demo: line "1": there is no such card with buttons`,
 		"/as nobody":                        `demo: line "/as nobody": `,
 		"/mde isolate host01 because c2\n7": `demo: line "7": `,
 	} {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
@@ -56,35 +58,45 @@ func caller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, error) 
 		}
 		signIn = cli
 	}
-	return app.NewCaller(cfg.Identity, cloud.Scope, signIn), nil
+	return app.NewCaller(app.CallerOptions{Identity: cfg.Identity, Tenant: cfg.Tenant.ID, Scope: cloud.Scope, SignIn: signIn}), nil
 }
 
 // Opening is an App on its way: MCP's handshake must not wait for the store, so the server is given this instead.
 type Opening struct {
-	done chan struct{}
-	app  *App
-	err  error
+	start func() // begins to open, once
+	done  chan struct{}
+	app   *App
+	err   error
 }
 
-// Begin opens an App in the background.
+// headStart is how long the handshake has the processor for itself. The first call begins to open at once.
+const headStart = 150 * time.Millisecond
+
+// Begin opens an App in the background: at the first call, or a moment from now.
 func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
 	p := &Opening{done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		p.app, p.err = Open(ctx, cfg, o)
-	}()
+	p.start = sync.OnceFunc(func() {
+		go func() {
+			defer close(p.done)
+			if p.app, p.err = Open(ctx, cfg, o); p.err != nil && ctx.Err() == nil {
+				o.Log.ErrorContext(ctx, "the server can't take calls", "error", p.err)
+			}
+		}()
+	})
+	time.AfterFunc(headStart, p.start)
 	return p
 }
 
 // Ready returns an Opening that is already done.
 func Ready(a *App) *Opening {
-	p := &Opening{done: make(chan struct{}), app: a}
+	p := &Opening{start: func() {}, done: make(chan struct{}), app: a}
 	close(p.done)
 	return p
 }
 
 // Wait returns the App when it is open.
 func (p *Opening) Wait(ctx context.Context) (*App, error) {
+	p.start()
 	select {
 	case <-p.done:
 		return p.app, p.err
@@ -95,6 +107,7 @@ func (p *Opening) Wait(ctx context.Context) (*App, error) {
 
 // Close waits for the opening to end and closes what it opened.
 func (p *Opening) Close() {
+	p.start() // so that its end can be waited for; a context that has ended makes it short
 	<-p.done
 	if p.app != nil {
 		p.app.Close()

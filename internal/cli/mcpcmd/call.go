@@ -30,7 +30,7 @@ func toolsCommand(env cli.Env) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return writeJSON(env.Stdout, list)
+				return writeJSON(env.Stdout, views(list))
 			}
 			return writeTools(env.Stdout, list)
 		},
@@ -39,11 +39,30 @@ func toolsCommand(env cli.Env) *cobra.Command {
 	return cmd
 }
 
+// toolView is a tool as `tools --json` shows it: what an MCP client sees of it, with the risk that policy goes by.
+type toolView struct {
+	Name         string          `json:"name"`
+	Title        string          `json:"title"`
+	Description  string          `json:"description"`
+	Toolset      tools.Toolset   `json:"toolset"`
+	Risk         approvals.Risk  `json:"risk"`
+	InputSchema  json.RawMessage `json:"inputSchema"`
+	OutputSchema json.RawMessage `json:"outputSchema"`
+}
+
+func views(list []tools.Tool) []toolView {
+	out := make([]toolView, len(list))
+	for i, t := range list {
+		out[i] = toolView{t.Name, t.Title, t.Summary, t.Toolset, t.Risk, t.InputSchema, t.OutputSchema}
+	}
+	return out
+}
+
 func writeTools(w io.Writer, list []tools.Tool) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "TOOL\tRISK\tWHAT IT DOES")
 	for _, t := range list {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", t.Name, t.Risk, t.Title)
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", t.Name, t.Risk, t.Brief())
 	}
 	return tw.Flush()
 }
@@ -80,8 +99,7 @@ func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) er
 		return err
 	}
 	if opts.help {
-		fmt.Fprintf(env.Stdout, "%s\n\n%s\n", usage(tool), tool.Summary)
-		return nil
+		return writeHelp(env.Stdout, tool)
 	}
 	args, err := tool.ParseWords(words[1:])
 	if err != nil {
@@ -91,6 +109,9 @@ func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) er
 		set.Tenant = opts.tenant
 	}
 	result, err := perform(ctx, env, set, tool, args)
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("interrupted before %s was answered; `mde-mcp call list_requests --mine` shows whether it made a request", tool.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -99,6 +120,20 @@ func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) er
 	}
 	_, err = fmt.Fprintln(env.Stdout, result.Text)
 	return err
+}
+
+// writeHelp shows how a tool is called, with what its declaration says of each argument.
+func writeHelp(w io.Writer, t tools.Tool) error {
+	fmt.Fprintf(w, "%s\n\n%s\n\n", usage(t), t.Summary)
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, a := range t.Args {
+		text := a.Description
+		if a.Default != "" {
+			text += " (default " + a.Default + ")"
+		}
+		fmt.Fprintf(tw, "  --%s\t%s\n", a.Flag(), text)
+	}
+	return tw.Flush()
 }
 
 func find(name string) (tools.Tool, error) {
@@ -118,6 +153,9 @@ func perform(ctx context.Context, env cli.Env, set cli.Settings, tool tools.Tool
 	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
 	if err != nil {
 		return tools.Result{}, err
+	}
+	if cfg.Sim {
+		fmt.Fprintln(env.Stderr, "on a SIMULATED Defender tenant, which ends with this command")
 	}
 	if !cfg.Set["MDE_LOG_LEVEL"] {
 		// The one who typed gets the answer or the error; the log is for who asks for it.

@@ -5,7 +5,6 @@ package mcpcmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -43,7 +42,7 @@ func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
 		return err
 	}
 	if set.CheckConfig {
-		fmt.Fprintln(env.Stdout, "the configuration is good")
+		cli.SayGood(env, cfg.Notes()...)
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -51,7 +51,11 @@ func run(ctx context.Context, env cli.Env, set cli.Settings, as role) error {
 		return err
 	}
 	if set.CheckConfig {
-		fmt.Fprintln(env.Stdout, "the configuration is good")
+		notes := cfg.Notes()
+		if !cfg.Write.IsSet() && !cfg.Sim {
+			notes = append(notes, "MDE_WRITE_* is not set: the worker writes with the reading credential, which then needs the writing roles too")
+		}
+		cli.SayGood(env, notes...)
 		return nil
 	}
 	a, err := slackapp.Open(ctx, cfg, log)

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/azpipe"
+)
+
+var (
+	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{2,30}$`)
+	groupID   = regexp.MustCompile(`^S[A-Z0-9]{2,30}$`)
+)
+
+// ids checks the settings that are Slack ids, because a name in their place would match nothing at run time.
+func (s Slack) ids() faults {
+	var bad faults
+	for _, id := range append(slices.Clone(s.Channels), s.ApprovalChannel) {
+		if id != "" && !channelID.MatchString(id) {
+			bad.add("%q is not the id of a Slack channel (MDE_SLACK_CHANNELS, MDE_SLACK_APPROVAL_CHANNEL): copy it from the channel's details, it begins with C or G", id)
+		}
+	}
+	if s.ResponderGroup != "" && !groupID.MatchString(s.ResponderGroup) {
+		bad.add("MDE_SLACK_RESPONDER_GROUP: %q is not the id of a Slack user group, which begins with S", s.ResponderGroup)
+	}
+	return bad
+}
+
+// Probe reports what can be found wrong without the network: credentials that can't be made, files that can't be read, a
+// store that can't be named. It is what --check-config does beyond the checks of every start.
+func (c Config) Probe() error {
+	if c.Sim {
+		return nil
+	}
+	var bad faults
+	for prefix, cred := range map[string]Credential{"MDE_": c.Read, "MDE_WRITE_": c.Write} {
+		if !cred.IsSet() || cred.kind() == "" || len(c.credential(cred, prefix)) > 0 {
+			continue // not used, or its faults are named already
+		}
+		if _, err := azpipe.NewCredential(c.credentialConfig(cred)); err != nil {
+			bad.add("%s*: %s", prefix, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+	if url := c.Store.Reveal(); url != "" {
+		if err := store.CheckURL(url); err != nil {
+			bad.add("MDE_STORE: %v", err)
+		}
+	}
+	slices.Sort(bad)
+	return bad.err()
+}
+
+// Notes are things that are allowed and that a person who sets this up may not have meant.
+func (c Config) Notes() []string {
+	var notes []string
+	if c.Policy.File == "" && c.Policy.ApproverGroup == "" && !c.Sim {
+		notes = append(notes, "MDE_APPROVER_GROUP is not set and there is no policy file: everything that needs approval is refused")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.SecretFiles)) {
+		info, err := os.Stat(c.SecretFiles[name])
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			notes = append(notes, fmt.Sprintf("%s: %s can be read by others (mode %04o): make it 0600", name, c.SecretFiles[name], info.Mode().Perm()))
+		}
+	}
+	return notes
+}
