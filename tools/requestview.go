@@ -184,7 +184,7 @@ func nextFor(r approvals.Request) string {
 	case approvals.Partial, approvals.Failed:
 		return "Read the message of each step that did not succeed."
 	case approvals.Succeeded, approvals.Cancelled:
-		return "Nothing: this is final."
+		return "Nothing more to do: this is final."
 	}
 	return "The state is not known to this version; a person must look."
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -79,4 +80,12 @@ func SayGood(env Env, notes ...string) {
 	for _, note := range notes {
 		fmt.Fprintln(env.Stdout, "note:", note)
 	}
+}
+
+// Version is the module's version as the build recorded it.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

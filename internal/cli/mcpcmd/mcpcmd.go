@@ -26,7 +26,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Long: "mde-mcp serves Microsoft Defender for Endpoint tools over the Model Context Protocol on standard input and output.\n" +
 			"A tool that would change the tenant only makes a request; people approve it in Slack, and mde-slackbot performs it.\n" +
 			"Configuration is by environment variables: docs/configuration.md.",
-		Args: cli.NoWords, Version: version(),
+		Args: cli.NoWords, Version: cli.Version(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set) },
 	}
 	set.Bind(root)
@@ -49,7 +49,7 @@ func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
 	opening := mcpapp.Begin(ctx, cfg, mcpapp.Options{Log: log})
 	defer opening.Close()
 	defer cancel() // an opening that still runs ends before it is waited for
-	server, err := opening.Server(version(), log)
+	server, err := opening.Server(cli.Version(), log)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "Slack face and worker of mde-ops",
 		Long: "mde-slackbot connects to Slack by Socket Mode, takes /mde commands and votes, and performs what was approved.\n" +
 			"Configuration is by environment variables: docs/configuration.md.",
-		Args: cli.NoWords,
+		Args: cli.NoWords, Version: cli.Version(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, bot) },
 	}
 	set.Bind(root)
