@@ -56,8 +56,8 @@ func isAddress(s string) bool {
 // looking for it, and a stalled sender must have given up before its write could come late.
 func (t Timing) check() faults {
 	var bad faults
-	if t.Poll <= 0 || t.SendLimit <= 0 || t.WriteTimeout <= 0 || t.SweepEvery <= 0 || t.Recovery <= 0 {
-		bad.add("the waits MDE_POLL_INTERVAL, MDE_SEND_LIMIT, MDE_WRITE_TIMEOUT, MDE_SWEEP_EVERY and MDE_RECOVER_AFTER must be above zero")
+	if t.Poll <= 0 || t.SendLimit <= 0 || t.WriteTimeout <= 0 || t.SweepEvery <= 0 || t.Recovery <= 0 || t.RunLimit <= 0 {
+		bad.add("the waits MDE_POLL_INTERVAL, MDE_SEND_LIMIT, MDE_WRITE_TIMEOUT, MDE_SWEEP_EVERY, MDE_RECOVER_AFTER and MDE_RUN_LIMIT must be above zero")
 	}
 	if t.Grace <= t.SendLimit+t.WriteTimeout {
 		bad.add("MDE_GRACE: %s is not more than MDE_SEND_LIMIT + MDE_WRITE_TIMEOUT (%s): a write could still be under way when it is given up as unknown",

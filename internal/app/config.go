@@ -89,6 +89,7 @@ type Timing struct {
 	Recovery     time.Duration `env:"MDE_RECOVER_AFTER, default=1m"`
 	Rescue       time.Duration `env:"MDE_RESCUE_AFTER, default=1m"`
 	JobTimeout   time.Duration `env:"MDE_JOB_TIMEOUT, default=30s"`
+	RunLimit     time.Duration `env:"MDE_RUN_LIMIT, default=1h"`
 }
 
 // Log is how much is logged, to standard error.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -116,7 +115,7 @@ func (s *surroundings) startWorkspace(env *testscript.Env) error {
 		"MDE_SLACK_RESPONDER_GROUP": slacksim.Responders, "MDE_SLACK_CHANNELS": slacksim.Security, "MDE_SLACK_APPROVAL_CHANNEL": slacksim.Security,
 		"MDE_VOTE_SIGNING_KEY": key,
 	}
-	env.Setenv("SIGNING_KEY", regexp.QuoteMeta(key)) // for patterns
+	env.Setenv("SIGNING_KEY", key)
 	env.Setenv("CONTROL", "host\x01\x1b[31m")
 	return nil
 }

@@ -85,7 +85,7 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 		Performer: performer, Tools: risks, Notifier: notifier, Logger: a.Log,
 		Timing: worker.Timing{
 			Poll: t.Poll, Grace: t.Grace, SendLimit: t.SendLimit, WriteTimeout: t.WriteTimeout,
-			SweepEvery: t.SweepEvery, Recovery: t.Recovery, Rescue: t.Rescue, JobTimeout: t.JobTimeout,
+			SweepEvery: t.SweepEvery, Recovery: t.Recovery, Rescue: t.Rescue, JobTimeout: t.JobTimeout, RunLimit: t.RunLimit,
 		},
 	})
 }
