@@ -129,6 +129,13 @@ func (p *wordParser) offers() []string {
 	return offers
 }
 
+// TakesValue reports whether the word after this one is its value: it is a flag of the tool that needs one and has none.
+func (t Tool) TakesValue(word string) bool {
+	name, isFlag := strings.CutPrefix(word, "--")
+	a, known := t.flagArg(name)
+	return isFlag && known && a.Type != TypeBoolean
+}
+
 // flagArg finds the argument that a flag names: by its name, or by its last word where only one ends with it, so that
 // --type is isolation_type.
 func (t Tool) flagArg(flag string) (Arg, bool) {

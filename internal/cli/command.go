@@ -41,6 +41,9 @@ func NoWords(cmd *cobra.Command, args []string) error {
 	return Usagef("%s has no command %q; `%s --help` lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
+// TenantConfigured is the tenant that the configuration names; it is what --tenant is when it is not given.
+const TenantConfigured = "configured"
+
 // Settings are the flags that both commands have.
 type Settings struct {
 	Tenant      string
@@ -49,14 +52,14 @@ type Settings struct {
 
 // Bind defines the flags on a root command.
 func (s *Settings) Bind(root *cobra.Command) {
-	root.PersistentFlags().StringVar(&s.Tenant, "tenant", "", `"sim" starts a simulated tenant and uses it`)
+	root.PersistentFlags().StringVar(&s.Tenant, "tenant", TenantConfigured, `"sim" starts a simulated tenant and uses it`)
 	root.PersistentFlags().BoolVar(&s.CheckConfig, "check-config", false, "check the configuration, report every fault, and end")
 }
 
 // Load reads the configuration, checks it with check and the policy with it, and makes the log. Every fault is the
 // caller's, and all are reported together.
 func Load(ctx context.Context, env Env, set Settings, check func(app.Config) error) (app.Config, *slog.Logger, error) {
-	if set.Tenant != "" && set.Tenant != "sim" {
+	if set.Tenant != TenantConfigured && set.Tenant != "sim" { // an empty one too: it may have been meant to be sim
 		return app.Config{}, nil, Usagef(`--tenant %q is not known: "sim" is, and without the flag MDE_TENANT_ID says which`, set.Tenant)
 	}
 	cfg, err := app.Load(ctx, env.Environ, set.Tenant == "sim")

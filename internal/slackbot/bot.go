@@ -69,6 +69,7 @@ type (
 	}
 	requests interface {
 		Get(ctx context.Context, id string) (approvals.Request, error)
+		Decide(c approvals.Call) approvals.Decision
 	}
 	ballotBox interface {
 		Cast(ctx context.Context, b ballot.Ballot) (approvals.Request, error)

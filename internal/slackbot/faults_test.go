@@ -16,6 +16,8 @@ import (
 // broken stands for a defect on a vote's way.
 type broken struct{}
 
+func (broken) Decide(approvals.Call) approvals.Decision { panic("a defect") }
+
 func (broken) Get(context.Context, string) (approvals.Request, error) { panic("a defect") }
 
 func TestDefectOnAVotesWayEndsOnlyTheVote(t *testing.T) {

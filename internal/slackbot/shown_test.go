@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
+	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -129,6 +131,26 @@ func TestDetailsAreForRespondersApproversAndWhoeverAsked(t *testing.T) {
 	h.press(t, slacksim.Bob, card, "Details")
 	h.told(t, slacksim.Bob, "whether you may read")
 	require.Empty(t, h.Views(slacksim.Bob))
+}
+
+// A newer policy may want other people to vote than the one a request was made under; on a cut card they can only do it
+// from the details.
+func TestDetailsAreForTheApproversOfTodaysPolicyToo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, plan{deaf: true})
+	older, err := policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "leads", People: []string{"bob@example.com"}}})
+	require.NoError(t, err)
+	then, err := gate.New(gate.Options{Store: h.db, Policy: older, Logger: h.logger()})
+	require.NoError(t, err)
+	defer then.Close()
+	today := h.gate
+	h.gate = then
+	r := submittedFor(t, h, "beaconing")
+	h.gate = today
+	_, err = h.notifier(t).Notify(t.Context(), r.ID)
+	require.NoError(t, err)
+	h.press(t, slacksim.Carol, h.card(t, "Approval needed"), "Details") // on call, and neither a lead nor a responder
+	h.modal(t, slacksim.Carol)
 }
 
 func TestAnswersSpeakToPeople(t *testing.T) {

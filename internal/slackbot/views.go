@@ -94,8 +94,7 @@ func details(r approvals.Request) string {
 	if len(r.Plan.Warnings) > 0 {
 		lines = append(append(lines, "Know this first:"), bullets(r.Plan.Warnings)...)
 	}
-	lines = append(append(lines, "Approval:"), approval(r)...)
-	lines = append(append(lines, "", fmt.Sprintf("On what (%d):", len(r.Plan.Targets))), targets(r.Plan.Targets)...)
+	lines = append(append(lines, fmt.Sprintf("On what (%d):", len(r.Plan.Targets))), targets(r.Plan.Targets)...)
 	lines = append(lines, "", fmt.Sprintf("Steps, in this order (%d):", len(r.Plan.Steps)))
 	for i, s := range r.Plan.Steps {
 		lines = append(lines, fmt.Sprintf("%d. %s %s: %s", i+1, s.Action, s.Target, quote(s.Summary)))
@@ -103,10 +102,12 @@ func details(r approvals.Request) string {
 			lines = append(lines, "    "+oneLine(s.Args))
 		}
 	}
+	lines = append(lines, "", "Arguments as they were given:", oneLine(r.Plan.Args))
+	// What changes while people vote comes last, so that it never moves a step onto a page that was read already.
+	lines = append(append(lines, "", "Approval:"), approval(r)...)
 	if r.State != approvals.Pending {
 		lines = append(append(lines, "", "What happened:"), outcome(r)...)
 	}
-	lines = append(lines, "", "Arguments as they were given:", oneLine(r.Plan.Args))
 	for i := range lines {
 		lines[i] = clean(lines[i])
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -296,7 +297,8 @@ func (b *Bot) mayRead(ctx context.Context, who approvals.Person, user string, r 
 		return nil
 	}
 	groups := []approvals.Group{b.responders}
-	for _, q := range r.Quorum {
+	now := b.requests.Decide(approvals.Call{Tool: r.Plan.Tool, Risk: r.Plan.Risk, Targets: r.Plan.Targets, Requester: r.Requester})
+	for _, q := range append(slices.Clone(r.Quorum), now.Quorums()...) { // the policy of today may want others to vote
 		groups = append(groups, q.From)
 	}
 	var unanswered error

@@ -63,52 +63,87 @@ func caller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, error) 
 
 // Opening is an App on its way: MCP's handshake must not wait for the store, so the server is given this instead.
 type Opening struct {
-	start func() // begins to open, once
-	done  chan struct{}
+	open func() (*App, error)
+
+	mu    sync.Mutex
+	done  chan struct{} // closed when the try that runs has ended; nil before the first
 	app   *App
 	err   error
+	tried time.Time
+	ended bool // no further try is begun
 }
 
-// headStart is how long the handshake has the processor for itself. The first call begins to open at once.
-const headStart = 150 * time.Millisecond
+const (
+	// headStart is how long the handshake has the processor for itself. The first call begins to open at once.
+	headStart = 150 * time.Millisecond
+	// tryAgain is how long after a failed try a call begins another one, where the store was what failed.
+	tryAgain = 2 * time.Second
+)
 
 // Begin opens an App in the background: at the first call, or a moment from now.
 func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
-	p := &Opening{done: make(chan struct{})}
-	p.start = sync.OnceFunc(func() {
-		go func() {
-			defer close(p.done)
-			if p.app, p.err = Open(ctx, cfg, o); p.err != nil && ctx.Err() == nil {
-				o.Log.ErrorContext(ctx, "the server can't take calls", "error", p.err)
-			}
-		}()
-	})
-	time.AfterFunc(headStart, p.start)
+	p := &Opening{open: func() (*App, error) {
+		a, err := Open(ctx, cfg, o)
+		if err != nil && ctx.Err() == nil {
+			o.Log.ErrorContext(ctx, "the server can't take calls", "error", err)
+		}
+		return a, err
+	}}
+	time.AfterFunc(headStart, func() { p.begin() })
 	return p
 }
 
 // Ready returns an Opening that is already done.
 func Ready(a *App) *Opening {
-	p := &Opening{start: func() {}, done: make(chan struct{}), app: a}
-	close(p.done)
-	return p
+	done := make(chan struct{})
+	close(done)
+	return &Opening{done: done, app: a}
+}
+
+// begin begins a try unless one runs or has done its work, and returns what its end closes.
+func (p *Opening) begin() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	again := approvals.KindOf(p.err) == approvals.KindStore && time.Since(p.tried) > tryAgain
+	if p.done != nil && !again || p.ended {
+		return p.done
+	}
+	done := make(chan struct{})
+	p.done, p.err = done, nil
+	go func() {
+		defer close(done)
+		a, err := p.open()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.app, p.err, p.tried = a, err, time.Now()
+	}()
+	return done
 }
 
 // Wait returns the App when it is open.
 func (p *Opening) Wait(ctx context.Context) (*App, error) {
-	p.start()
 	select {
-	case <-p.done:
+	case <-p.begin():
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		return p.app, p.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// Close waits for the opening to end and closes what it opened.
+// Close waits for a try that runs to end, and closes what was opened.
 func (p *Opening) Close() {
-	p.start() // so that its end can be waited for; a context that has ended makes it short
-	<-p.done
+	p.mu.Lock()
+	p.ended = true
+	done := p.done
+	p.mu.Unlock()
+	if done == nil {
+		return
+	}
+	<-done
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.app != nil {
 		p.app.Close()
 	}

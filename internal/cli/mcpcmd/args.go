@@ -10,16 +10,21 @@ import (
 // callOptions are the flags of `call` that are not the tool's.
 type callOptions struct {
 	help, json bool
-	tenant     string
+	tenant     string // cli.TenantConfigured when not given
 }
 
-// ownFlags takes the flags of `call` itself out of its words; all others are for the tool. Words after "--" are left.
+// ownFlags takes the flags of `call` itself out of its words; all others are for the tool. Words after "--" and words that
+// are the value of a tool's flag are left.
 func ownFlags(words []string) (rest []string, o callOptions, err error) {
+	o.tenant = cli.TenantConfigured
+	var tool tools.Tool
 	for i := 0; i < len(words); i++ {
 		name, value, inline := strings.Cut(words[i], "=")
 		switch {
 		case words[i] == "--":
 			return append(rest, words[i:]...), o, nil
+		case len(rest) > 1 && tool.TakesValue(rest[len(rest)-1]):
+			rest = append(rest, words[i])
 		case words[i] == "--help" || words[i] == "-h":
 			o.help = true
 		case words[i] == "--json":
@@ -32,7 +37,9 @@ func ownFlags(words []string) (rest []string, o callOptions, err error) {
 		case name == "--tenant":
 			return nil, o, cli.Usagef("--tenant needs a value, such as --tenant sim")
 		default:
-			rest = append(rest, words[i])
+			if rest = append(rest, words[i]); len(rest) == 1 {
+				tool, _ = find(words[i]) // an unknown one is refused by whoever called
+			}
 		}
 	}
 	return rest, o, nil

@@ -104,7 +104,7 @@ func call(ctx context.Context, env cli.Env, set cli.Settings, words []string) er
 	if err != nil {
 		return cli.Usagef("%w\n%s", err, usage(tool))
 	}
-	if opts.tenant != "" {
+	if opts.tenant != cli.TenantConfigured {
 		set.Tenant = opts.tenant
 	}
 	result, err := perform(ctx, env, set, tool, args)
