@@ -84,11 +84,3 @@ func (db *DB) ReleaseMessage(ctx context.Context, requestID, key string) error {
 		return err
 	})
 }
-
-// OutdatedMessages returns the ids of requests not moved since notMovedSince whose posted message of that key shows an
-// older version than they have; a sweep renders them again.
-func (db *DB) OutdatedMessages(ctx context.Context, key string, notMovedSince time.Time, most int) ([]string, error) {
-	return db.ids(ctx, `SELECT r.id FROM requests r JOIN messages m ON m.request_id = r.id
-		WHERE m.slot = $1 AND m.ts <> '' AND m.version < r.version AND r.moved_ms <= $2 ORDER BY r.moved_ms, r.id LIMIT $3`,
-		plain(key), ms(notMovedSince), limit(most, maxListed, maxListed))
-}

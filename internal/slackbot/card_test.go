@@ -356,3 +356,19 @@ func TestStamps(t *testing.T) {
 	require.Equal(t, good, s)
 	require.Equal(t, place{"C1", "1.2"}, tk.Card)
 }
+
+// Pages are cut anew at every turn. If what changes while people vote stood before the steps, a vote between two pages
+// could move a step onto a page that was read already, and the last page would offer a yes to what was never shown.
+func TestVotesDoNotMoveStepsBetweenPages(t *testing.T) {
+	t.Parallel()
+	r := seal(t, sample())
+	before := details(r)
+	frozen, _, found := strings.Cut(before, "\nApproval:")
+	require.True(t, found)
+	require.Contains(t, frozen, "Steps, in this order")
+	require.Contains(t, frozen, "Arguments as they were given:")
+	r.Message = "waits for somebody else entirely, whose name is long"
+	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove}}
+	require.NotEqual(t, before, details(r))
+	require.True(t, strings.HasPrefix(details(r), frozen), "what was frozen moved")
+}
