@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/mdecore/operations"
 )
 
 const (
@@ -40,7 +40,7 @@ type Options struct {
 	TenantID, AppID string
 	// Budgets may be shared by clients of the same account; own ones when nil.
 	Budgets *azpipe.Budgets
-	// Limit is the call rate kept per endpoint; the documented 100 a minute and 1500 an hour when nil.
+	// Limit replaces the documented call rates of all operations; the zero Limit switches them off.
 	Limit *azpipe.Limit
 	// WriteTimeout limits one send of a write with its answer; 20 s when zero.
 	WriteTimeout time.Duration
@@ -56,11 +56,10 @@ type Options struct {
 
 // Client calls the MDE API of one tenant. It is safe for concurrent use.
 type Client struct {
-	pipeline     runtime.Pipeline
+	mde, graph   service
 	cred         azcore.TokenCredential
 	cloud        Cloud
-	endpoint     string
-	limit        azpipe.Limit
+	limit        *azpipe.Limit
 	readTimeout  time.Duration
 	writeTimeout time.Duration
 	logger       *slog.Logger
@@ -72,22 +71,21 @@ func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
 	if opts.Cloud == (Cloud{}) {
 		opts.Cloud = Public()
 	}
-	pipeline, err := azpipe.New(azpipe.Options{
-		Module: moduleName, Version: moduleVersion,
-		Endpoint: opts.Cloud.Endpoint, Scope: opts.Cloud.Scope, Credential: cred,
-		HTTPClient: opts.HTTPClient, Transport: azpipe.TransportOptions{CAFile: opts.CAFile},
-		MaxRetries: opts.MaxRetries, RetryDelay: opts.RetryDelay, MaxWait: opts.MaxWait,
-		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the Defender client cannot be made: %w", err)
+	if opts.Budgets == nil {
+		opts.Budgets = azpipe.NewBudgets(opts.MaxWait)
 	}
 	client := &Client{
-		pipeline: pipeline, cred: cred, cloud: opts.Cloud, endpoint: strings.TrimRight(opts.Cloud.Endpoint, "/"), limit: azpipe.DefaultLimit(),
+		cred: cred, cloud: opts.Cloud, limit: opts.Limit,
 		readTimeout: opts.ReadTimeout, writeTimeout: opts.WriteTimeout, logger: opts.Logger,
 	}
-	if opts.Limit != nil {
-		client.limit = *opts.Limit
+	var err error
+	if client.mde, err = newService(cred, opts, opts.Cloud.Endpoint, opts.Cloud.Scope); err != nil {
+		return nil, fmt.Errorf("the Defender client cannot be made: %w", err)
+	}
+	if opts.Cloud.Graph != "" {
+		if client.graph, err = newService(cred, opts, opts.Cloud.Graph, opts.Cloud.GraphScope); err != nil {
+			return nil, fmt.Errorf("the Microsoft Graph client cannot be made: %w", err)
+		}
 	}
 	if client.readTimeout <= 0 {
 		client.readTimeout = defaultReadTimeout
@@ -96,6 +94,18 @@ func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
 		client.writeTimeout = defaultWriteTimeout
 	}
 	return client, nil
+}
+
+// newService makes the pipeline to one API.
+func newService(cred azcore.TokenCredential, opts Options, endpoint, scope string) (service, error) {
+	pipeline, err := azpipe.New(azpipe.Options{
+		Module: moduleName, Version: moduleVersion,
+		Endpoint: endpoint, Scope: scope, Credential: cred,
+		HTTPClient: opts.HTTPClient, Transport: azpipe.TransportOptions{CAFile: opts.CAFile},
+		MaxRetries: opts.MaxRetries, RetryDelay: opts.RetryDelay, MaxWait: opts.MaxWait,
+		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID,
+	})
+	return service{pipeline: pipeline, endpoint: strings.TrimRight(endpoint, "/")}, err
 }
 
 // Cloud returns where the client sends its requests.
@@ -115,59 +125,78 @@ func (c *Client) TokenInfo(ctx context.Context) (TokenInfo, error) {
 // budget or a server error is handed to the caller with RetryAfter.
 func WithoutWaiting(ctx context.Context) context.Context { return azpipe.WithoutWaiting(ctx) }
 
-// call describes one request.
-type call struct {
-	// op is the method's name; endpoint its "METHOD /path/{template}".
-	op, endpoint string
-	// target is the address below the base, path segments escaped, or an absolute next link.
-	target string
-	query  url.Values
-	body   any
+// service is one of the two APIs that a client calls.
+type service struct {
+	pipeline runtime.Pipeline
+	endpoint string
 }
 
 // get performs a reading call and decodes the answer into out.
 func (c *Client) get(ctx context.Context, what call, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.readTimeout)
 	defer cancel()
-	return c.do(ctx, what, azpipe.Operation{Endpoint: what.endpoint, Limit: c.limit}, out)
+	return c.do(ctx, what, azpipe.Operation{}, out)
 }
 
-// post performs a write and decodes the answer into out.
-func (c *Client) post(ctx context.Context, what call, out any) error {
-	return c.do(ctx, what, azpipe.Operation{Endpoint: what.endpoint, Limit: c.limit, AttemptTimeout: c.writeTimeout}, out)
+// write performs a call that changes something and decodes the answer into out; nil when there is nothing to decode.
+func (c *Client) write(ctx context.Context, what call, out any) error {
+	return c.do(ctx, what, azpipe.Operation{AttemptTimeout: c.writeTimeout}, out)
 }
 
 // do sends one call. Every error it returns is an *Error.
 func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any) error {
-	req, err := c.request(ctx, what)
+	table, err := what.operation()
+	if err != nil {
+		return refuse(what.op, err)
+	}
+	req, err := c.request(ctx, what, table)
 	if err != nil {
 		// The cause may print an address, so it is kept as a text without secrets only.
 		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
 	}
+	op.Endpoint, op.Limit = table.Endpoint(), c.limitOf(table)
 	req.SetOperationValue(op)
 	start := time.Now()
-	resp, err := c.pipeline.Do(req)
+	resp, err := c.service(table).pipeline.Do(req)
 	if err != nil {
 		err = transportError(what.op, req.Raw(), err)
 	} else {
 		err = decode(what.op, resp, out)
 	}
-	c.log(ctx, what, resp, err, time.Since(start))
+	c.log(ctx, what.op, op.Endpoint, resp, err, time.Since(start))
 	return err
 }
 
+// service is where an operation lives.
+func (c *Client) service(o operations.Operation) service {
+	if o.Graph {
+		return c.graph
+	}
+	return c.mde
+}
+
+// usualLimit is what most pages state. It is kept as well where a page states none: no evidence says that such calls are
+// free.
+func usualLimit() azpipe.Limit { return azpipe.Limit{PerMinute: 100, PerHour: 1500} }
+
+// limitOf is the call rate kept for an operation: the options' one, otherwise the documented one.
+func (c *Client) limitOf(o operations.Operation) azpipe.Limit {
+	if c.limit != nil {
+		return *c.limit
+	}
+	if limit := (azpipe.Limit{PerMinute: o.PerMinute, PerHour: o.PerHour}); limit != (azpipe.Limit{}) {
+		return limit
+	}
+	return usualLimit()
+}
+
 // request builds the HTTP request of a call.
-func (c *Client) request(ctx context.Context, what call) (*policy.Request, error) {
-	method, _, _ := strings.Cut(what.endpoint, " ")
-	address := what.target
-	if strings.HasPrefix(address, "/") {
-		address = c.endpoint + address
+func (c *Client) request(ctx context.Context, what call, table operations.Operation) (*policy.Request, error) {
+	address := what.link
+	if address == "" {
+		address = what.address(c.service(table).endpoint, table.Path)
 	}
-	if len(what.query) > 0 {
-		// "+" for a space is a form's spelling; OData services want %20.
-		address += "?" + strings.ReplaceAll(what.query.Encode(), "+", "%20")
-	}
-	req, err := runtime.NewRequest(ctx, method, address)
+	req, err := runtime.NewRequest(ctx, table.Method, address)
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +229,11 @@ func decode(op string, resp *http.Response, out any) error {
 }
 
 // log writes one debug record about a call: what, how it ended and the ids to find it by.
-func (c *Client) log(ctx context.Context, what call, resp *http.Response, err error, took time.Duration) {
+func (c *Client) log(ctx context.Context, op, endpoint string, resp *http.Response, err error, took time.Duration) {
 	if c.logger == nil || !c.logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("op", what.op), slog.String("endpoint", what.endpoint), slog.Duration("took", took)}
+	attrs := []slog.Attr{slog.String("op", op), slog.String("endpoint", endpoint), slog.Duration("took", took)}
 	if resp != nil {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}

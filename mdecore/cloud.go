@@ -1,38 +1,207 @@
 package mdecore
 
-// Cloud says where a tenant's API and its sign-in service are.
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Cloud says where a tenant's API, its sign-in service, Microsoft Graph and the stored results are. Clouds compare
+// with ==.
 type Cloud struct {
-	// Name is for people, e.g. "public".
+	// Name is for people and for CloudByName, e.g. "public".
 	Name string
 	// Endpoint is the API's base address without "/api", e.g. https://api.security.microsoft.com.
 	Endpoint string
-	// Scope is what tokens are asked for. It names another host than Endpoint: tokens for the API's own host are refused
-	// by some operations.
+	// Scope is what tokens are asked for. In the public cloud it names another host than Endpoint: tokens for the API's
+	// own host are refused by some operations.
 	Scope string
 	// Authority is the sign-in service, e.g. https://login.microsoftonline.com.
 	Authority string
+	// Graph is Microsoft Graph's base address without a version, e.g. https://graph.microsoft.com.
+	Graph string
+	// GraphScope is what tokens for Graph are asked for, e.g. https://graph.microsoft.com/.default.
+	GraphScope string
+	// Storage holds the domains, separated by spaces, below which signed links to results may lead.
+	Storage string
 }
 
 const (
 	publicEndpoint  = "https://api.security.microsoft.com"
 	publicScope     = "https://api.securitycenter.microsoft.com/.default"
 	publicAuthority = "https://login.microsoftonline.com"
+	publicGraph     = "https://graph.microsoft.com"
+	publicStorage   = "blob.core.windows.net"
+
+	usGovAuthority = "https://login.microsoftonline.us"
+	usGovStorage   = "blob.core.usgovcloudapi.net"
+
+	anyResource = "/.default"
 )
 
 // Public is the worldwide cloud (exposed-apis-list.md).
-func Public() Cloud {
-	return Cloud{Name: "public", Endpoint: publicEndpoint, Scope: publicScope, Authority: publicAuthority}
+func Public() Cloud { return commercial("public", publicEndpoint) }
+
+// commercial is a cloud that shares everything but the API's host with the public one.
+func commercial(name, endpoint string) Cloud {
+	return Cloud{
+		Name: name, Endpoint: endpoint, Scope: publicScope, Authority: publicAuthority,
+		Graph: publicGraph, GraphScope: publicGraph + anyResource, Storage: publicStorage,
+	}
 }
 
-// Custom is a cloud at another address, e.g. a regional host or a simulator. An empty authority or scope means the
+// government is a cloud of the United States government. No page names the audience of its tokens, so the API's own
+// host is asked for.
+func government(name, endpoint, authority, graph, storage string) Cloud {
+	return Cloud{
+		Name: name, Endpoint: endpoint, Scope: endpoint + anyResource, Authority: authority,
+		Graph: graph, GraphScope: graph + anyResource, Storage: storage,
+	}
+}
+
+// Clouds returns every cloud that has a name: the public one, its regional hosts (exposed-apis-list.md), and those of
+// the United States government (gov.md). GCC High and DoD share the API's host and differ in Graph's.
+func Clouds() []Cloud {
+	all := []Cloud{Public()}
+	for _, region := range []string{"us", "eu", "uk", "au", "swa", "ina", "aea"} {
+		all = append(all, commercial(region, "https://"+region+".api.security.microsoft.com"))
+	}
+	return append(all,
+		// GCC signs in and stores with the commercial cloud, but its API is a government host: results may be in either.
+		government("gcc", "https://api-gcc.securitycenter.microsoft.us", publicAuthority, publicGraph, publicStorage+" "+usGovStorage),
+		government("gcc-high", "https://api-gov.securitycenter.microsoft.us", usGovAuthority, "https://graph.microsoft.us", usGovStorage),
+		government("dod", "https://api-gov.securitycenter.microsoft.us", usGovAuthority, "https://dod-graph.microsoft.us", usGovStorage),
+	)
+}
+
+// CloudByName returns the cloud of that name. For another name the error lists all of them, the nearest first.
+func CloudByName(name string) (Cloud, error) {
+	var names []string
+	for _, cloud := range Clouds() {
+		if cloud.Name == name {
+			return cloud, nil
+		}
+		names = append(names, cloud.Name)
+	}
+	hint := ""
+	if near, ok := nearestName(name, names); ok {
+		hint = fmt.Sprintf("; did you mean %s?", near)
+	}
+	return Cloud{}, fmt.Errorf("the cloud %q is unknown%s (known: %s)", name, hint, strings.Join(names, ", "))
+}
+
+// nearestName returns the name that differs least from what was meant; upper case, spaces and hyphens do not count.
+// It is false when more than a third of the letters differ.
+func nearestName(meant string, names []string) (string, bool) {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "")
+	word := strings.ToLower(plain.Replace(meant))
+	if word == "" || len(word) > 32 {
+		return "", false
+	}
+	best, limit := "", len(word)/3+1
+	for _, name := range names {
+		if d := editDistance(word, plain.Replace(name)); d < limit {
+			best, limit = name, d
+		}
+	}
+	return best, best != ""
+}
+
+// editDistance counts the bytes to add, drop or change to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// Custom is a cloud at another address, e.g. a simulator. An empty authority or scope means the public one. On a
+// loopback address the same server stands for Graph as well, with tokens for the public Graph; elsewhere Graph is the
 // public one.
 func Custom(endpoint, authority, scope string) Cloud {
-	cloud := Cloud{Name: "custom", Endpoint: endpoint, Scope: scope, Authority: authority}
-	if cloud.Scope == "" {
-		cloud.Scope = publicScope
+	cloud := commercial("custom", endpoint)
+	if scope != "" {
+		cloud.Scope = scope
 	}
-	if cloud.Authority == "" {
-		cloud.Authority = publicAuthority
+	if authority != "" {
+		cloud.Authority = authority
+	}
+	if u, err := url.Parse(endpoint); err == nil && isLoopback(u.Hostname()) {
+		// Links of a simulator lead to this machine only, which LinkAllowed sees by the endpoint.
+		cloud.Graph, cloud.Storage = strings.TrimRight(endpoint, "/"), ""
 	}
 	return cloud
+}
+
+// LinkAllowed reports why a link to a result (a file, a package, an export) must not be followed; nil means that it
+// may. It must be https on port 443, to a host below one of the Storage domains or to the API's own host, which serves
+// investigation packages itself (get-package-sas-uri.md). Of a loopback endpoint it must be a loopback address, with
+// any port, and may be http. The error names the host and never the path or the query, which may hold a signature.
+func (c Cloud) LinkAllowed(u *url.URL) error {
+	if u == nil || u.Opaque != "" || u.Hostname() == "" {
+		return errors.New("the link to the result is not followed: it has no host")
+	}
+	host := strings.ToLower(u.Hostname())
+	refuse := func(reason string) error {
+		return fmt.Errorf("the link to the result on %q is not followed: %s", host, reason)
+	}
+	if u.User != nil {
+		return refuse("it carries a user name or password")
+	}
+	endpoint, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return refuse("the configured API address cannot be read")
+	}
+	if isLoopback(endpoint.Hostname()) {
+		if !isLoopback(host) || u.Scheme != "https" && u.Scheme != "http" {
+			return refuse("an API on a loopback address may lead to http or https on a loopback address only")
+		}
+		return nil
+	}
+	switch {
+	case u.Scheme != "https":
+		return refuse(fmt.Sprintf("its scheme is %q, and results travel over https only", u.Scheme))
+	case u.Port() != "" && u.Port() != "443":
+		return refuse("its port is " + u.Port() + ", and only 443 is expected")
+	case !strings.EqualFold(host, endpoint.Hostname()) && !below(host, c.Storage):
+		return refuse(fmt.Sprintf("the cloud %q keeps results on its API's host or below %s; if the tenant lives in another cloud, configure that one",
+			c.Name, strings.ReplaceAll(c.Storage, " ", " and ")))
+	}
+	return nil
+}
+
+// below reports whether a host is a name below one of the domains, which are separated by spaces.
+func below(host, domains string) bool {
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+		return false
+	}
+	for domain := range strings.FieldsSeq(domains) {
+		if name, ok := strings.CutSuffix(host, "."+domain); ok && name != "" && !strings.HasPrefix(name, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// isLoopback reports whether a host name can only mean this machine.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -25,133 +24,65 @@ const (
 	deviceID  = "80fe8ff8-2624-418e-9591-41f0491218f9"
 )
 
-// operations names every method of the client that calls the API, with a good call of it and a call with an argument
-// that must be refused before anything is sent. TestEveryMethodIsListed keeps it complete.
-func operations() map[string]struct {
-	write     bool
-	good, bad func(context.Context, *mdecore.Client) error
-} {
-	type op = struct {
-		write     bool
-		good, bad func(context.Context, *mdecore.Client) error
+// operation is one method of the client that calls the API, as the tests of all methods call it.
+type operation struct {
+	// write says that the method changes something, so that it must not be sent twice.
+	write bool
+	// good is a call that a service of answers to may answer.
+	good func(context.Context, *mdecore.Client) error
+	// bad are calls that must be refused before anything is sent. Only a method without arguments has none.
+	bad []func(context.Context, *mdecore.Client) error
+	// answer is what good wants as an answer; anything of the id in the path when nil.
+	answer http.HandlerFunc
+	// silent says that the method wants no answer but a status.
+	silent bool
+}
+
+// withID is an operation on something that has an id: it is tried with a good one and refused with every bad one.
+func withID(good string, call func(ctx context.Context, c *mdecore.Client, id string) error) operation {
+	op := operation{good: func(ctx context.Context, c *mdecore.Client) error { return call(ctx, c, good) }}
+	for _, id := range badIDs() {
+		op.bad = append(op.bad, func(ctx context.Context, c *mdecore.Client) error { return call(ctx, c, id) })
 	}
-	return map[string]op{
-		"GetAlert": {
-			good: func(ctx context.Context, c *mdecore.Client) error { _, err := c.GetAlert(ctx, alertID); return err },
-			bad:  func(ctx context.Context, c *mdecore.Client) error { _, err := c.GetAlert(ctx, "a/b"); return err },
-		},
-		"ListAlerts": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListAlerts(ctx, mdecore.AlertsQuery{}))
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListAlerts(ctx, mdecore.AlertsQuery{Page: mdecore.Page{Top: -1}}))
-			},
-		},
-		"GetMachine": {
-			good: func(ctx context.Context, c *mdecore.Client) error { _, err := c.GetMachine(ctx, machineID); return err },
-			bad:  func(ctx context.Context, c *mdecore.Client) error { _, err := c.GetMachine(ctx, "host01"); return err },
-		},
-		"ListMachines": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListMachines(ctx, mdecore.MachinesQuery{}))
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListMachines(ctx, mdecore.MachinesQuery{Page: mdecore.Page{Skip: -1}}))
-			},
-		},
-		"FindMachinesByName": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByName(ctx, "host01")
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByName(ctx, " ")
-				return err
-			},
-		},
-		"FindMachinesByAadDeviceID": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByAadDeviceID(ctx, deviceID)
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByAadDeviceID(ctx, deviceID+" or 1 eq 1")
-				return err
-			},
-		},
-		"FindMachinesByIP": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByIP(ctx, netip.MustParseAddr("10.1.0.1"), time.Time{})
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.FindMachinesByIP(ctx, netip.Addr{}, time.Time{})
-				return err
-			},
-		},
-		"GetMachineAction": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.GetMachineAction(ctx, actionID)
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.GetMachineAction(ctx, "..")
-				return err
-			},
-		},
-		"ListMachineActions": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListMachineActions(ctx, mdecore.MachineActionsQuery{}))
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				return drain(c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Page: mdecore.Page{Top: -5}}))
-			},
-		},
-		"WaitMachineAction": {
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.WaitMachineAction(ctx, actionID, mdecore.WaitOptions{})
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.WaitMachineAction(ctx, "", mdecore.WaitOptions{})
-				return err
-			},
-		},
-		"IsolateMachine": {
-			write: true,
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.IsolateMachine(ctx, machineID, mdecore.IsolateRequest{Comment: "why", IsolationType: mdecore.IsolationFull})
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.IsolateMachine(ctx, "host01", mdecore.IsolateRequest{Comment: "why", IsolationType: mdecore.IsolationFull})
-				return err
-			},
-		},
-		"UnisolateMachine": {
-			write: true,
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.UnisolateMachine(ctx, machineID, mdecore.UnisolateRequest{Comment: "why"})
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.UnisolateMachine(ctx, machineID+"/isolate?", mdecore.UnisolateRequest{Comment: "why"})
-				return err
-			},
-		},
-		"CancelMachineAction": {
-			write: true,
-			good: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.CancelMachineAction(ctx, actionID, mdecore.CancelRequest{})
-				return err
-			},
-			bad: func(ctx context.Context, c *mdecore.Client) error {
-				_, err := c.CancelMachineAction(ctx, "%2e%2e", mdecore.CancelRequest{})
-				return err
-			},
-		},
+	return op
+}
+
+// changing marks an operation as a write.
+func (o operation) changing() operation {
+	o.write = true
+	return o
+}
+
+// answering sets what a good call is answered.
+func (o operation) answering(body string) operation {
+	o.answer = answer(200, body)
+	return o
+}
+
+// refusing adds calls that must be refused before anything is sent.
+func (o operation) refusing(bad ...func(context.Context, *mdecore.Client) error) operation {
+	o.bad = append(o.bad, bad...)
+	return o
+}
+
+// operations names every method of the client that has an //mde:op line, family by family. TestEveryMethodIsListed keeps
+// it complete.
+func operations(t testing.TB) map[string]operation {
+	t.Helper()
+	all := map[string]operation{}
+	for _, family := range []map[string]operation{
+		alertOperations(), machineOperations(), machineActionOperations(), liveResponseOperations(), libraryOperations(), indicatorOperations(),
+		huntingOperations(), investigationOperations(), exposureOperations(), entityOperations(), assessmentOperations(), scanOperations(), graphOperations(),
+	} {
+		for name, op := range family {
+			require.NotContains(t, all, name)
+			if op.answer == nil {
+				op.answer = asAsked
+			}
+			all[name] = op
+		}
 	}
+	return all
 }
 
 // drain reads a list to its end.

@@ -7,10 +7,8 @@ import (
 	"iter"
 	"net/url"
 	"strconv"
+	"strings"
 )
-
-// maxPage is the largest page the API gives.
-const maxPage = 10000
 
 // Page bounds a list.
 type Page struct {
@@ -20,20 +18,34 @@ type Page struct {
 	Skip int
 }
 
+// Query selects items of a list. The zero value selects all.
+type Query struct {
+	// Filter is an OData expression over the properties that the list's documentation page names.
+	Filter Filter
+	Page
+}
+
+// call adds the query to a call.
+func (q Query) call(what call) call {
+	what.query = q.query(q.Filter, what.pageLimit())
+	what.invalid = errors.Join(what.invalid, q.Filter.Check(), q.check())
+	return what
+}
+
 // page is one answer of a list.
 type page[T any] struct {
 	Value    []T    `json:"value"`
 	NextLink string `json:"@odata.nextLink"`
 }
 
-// query writes the OData parameters of a list.
-func (p Page) query(filter string) url.Values {
+// query writes the OData parameters of a list whose pages hold at most limit items.
+func (p Page) query(filter Filter, limit int) url.Values {
 	query := url.Values{}
-	if filter != "" {
-		query.Set("$filter", filter)
+	if text := strings.TrimSpace(string(filter)); text != "" {
+		query.Set("$filter", text)
 	}
 	if p.Top > 0 {
-		query.Set("$top", strconv.Itoa(min(p.Top, maxPage)))
+		query.Set("$top", strconv.Itoa(min(p.Top, limit)))
 	}
 	if p.Skip > 0 {
 		query.Set("$skip", strconv.Itoa(p.Skip))
@@ -56,11 +68,7 @@ func (p Page) check() error {
 // sees no error has seen everything. IsNotFound holds only for a list whose first page was not found.
 func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		if err := bounds.check(); err != nil {
-			yield(nil, refuse(what.op, err))
-			return
-		}
-		w := walk{client: c, next: what, first: what, bounds: bounds, seen: map[string]bool{}}
+		w := walk{client: c, next: what, first: what, bounds: bounds, pageLimit: what.pageLimit(), seen: map[string]bool{}}
 		for more := true; more; {
 			var got page[T]
 			err := c.get(ctx, w.next, &got)
@@ -90,6 +98,7 @@ type walk struct {
 	bounds      Page
 	count       int
 	pages       int
+	pageLimit   int
 	seen        map[string]bool
 }
 
@@ -109,10 +118,10 @@ func (w *walk) full() bool { return w.bounds.Top > 0 && w.count >= w.bounds.Top 
 // continued by $skip, because the service does not promise a link on every list.
 func (w *walk) advance(link string, size int) (bool, error) {
 	switch {
-	case w.full(), link == "" && size < maxPage:
+	case w.full(), link == "" && (w.pageLimit == 0 || size < w.pageLimit):
 		return false, nil
 	case link == "":
-		query := w.bounds.query("")
+		query := w.bounds.query("", w.pageLimit)
 		for name, values := range w.first.query {
 			query[name] = values
 		}
@@ -124,18 +133,22 @@ func (w *walk) advance(link string, size int) (bool, error) {
 		return false, &Error{Op: w.first.op, Message: "the list does not end: the service named the same next page twice"}
 	}
 	w.seen[link] = true
-	target, err := w.client.absolute(link)
+	next, err := w.client.absolute(w.first, link)
 	if err != nil {
 		return false, &Error{Op: w.first.op, Message: err.Error()}
 	}
-	w.next = call{op: w.first.op, endpoint: w.first.endpoint, target: target}
+	w.next = call{op: w.first.op, via: w.first.via, link: next}
 	return true, nil
 }
 
 // absolute resolves a next link that the service wrote without its host. Where it leads is the host pin's to judge. A
 // link that can't be read is not shown, because it can hold a token or a signature.
-func (c *Client) absolute(link string) (string, error) {
-	base, err := url.Parse(c.endpoint + "/api/")
+func (c *Client) absolute(what call, link string) (string, error) {
+	table, err := what.operation()
+	if err != nil {
+		return "", err
+	}
+	base, err := url.Parse(c.service(table).endpoint + table.Path[:strings.LastIndexByte(table.Path, '/')+1])
 	if err != nil {
 		return "", errors.New("the API's address can't be read")
 	}

@@ -10,7 +10,7 @@ import (
 type MachineActionsQuery struct {
 	// Filter is an OData expression over id, status, machineId, type, requestor or creationDateTimeUtc. The comment cannot
 	// be filtered on.
-	Filter string
+	Filter Filter
 	Page
 }
 
@@ -36,15 +36,11 @@ type CancelRequest struct {
 
 // GetMachineAction returns one machine action. Documentation page: get-machineaction-object.md.
 //
-//mde:op GET /api/machineactions/{id} roles=Machine.ReadWrite.All,Machine.Read.All
+//mde:op GET /api/machineactions/{action_id} roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) GetMachineAction(ctx context.Context, id string) (*MachineAction, error) {
 	const op = "GetMachineAction"
-	if err := checkID("machine action id", id); err != nil {
-		return nil, refuse(op, err)
-	}
-	action := new(MachineAction)
-	what := call{op: op, endpoint: "GET /api/machineactions/{id}", target: "/api/machineactions/" + id}
-	if err := c.get(ctx, what, action); err != nil {
+	action, err := fetch[MachineAction](ctx, c, call{op: op, args: args{idArg("machine action id", id)}})
+	if err != nil {
 		return nil, err
 	}
 	if err := sameAction(op, id, action); err != nil {
@@ -66,23 +62,15 @@ func sameAction(op, id string, got *MachineAction) error {
 //
 //mde:op GET /api/machineactions roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) ListMachineActions(ctx context.Context, q MachineActionsQuery) iter.Seq2[*MachineAction, error] {
-	what := call{
-		op: "ListMachineActions", endpoint: "GET /api/machineactions", target: "/api/machineactions",
-		query: q.query(strings.TrimSpace(q.Filter)),
-	}
-	return list[MachineAction](ctx, c, what, q.Page)
+	return list[MachineAction](ctx, c, Query(q).call(call{op: "ListMachineActions"}), q.Page)
 }
 
 // IsolateMachine cuts a machine off the network, except for its line to Defender. The returned action is Pending: follow
 // it with WaitMachineAction. Documentation page: isolate-machine.md.
 //
-//mde:op POST /api/machines/{id}/isolate roles=Machine.Isolate
+//mde:op POST /api/machines/{machine_id}/isolate roles=Machine.Isolate
 func (c *Client) IsolateMachine(ctx context.Context, machineID string, req IsolateRequest) (*MachineAction, error) {
-	const op = "IsolateMachine"
-	if err := req.check(); err != nil {
-		return nil, refuse(op, err)
-	}
-	return c.machineWrite(ctx, op, machineID, "isolate", req)
+	return c.actOn(ctx, "IsolateMachine", machineID, req, req.check())
 }
 
 // check refuses a request that the service would refuse or interpret in its own way.
@@ -96,23 +84,14 @@ func (r IsolateRequest) check() error {
 
 // UnisolateMachine releases a machine from isolation. Documentation page: unisolate-machine.md.
 //
-//mde:op POST /api/machines/{id}/unisolate roles=Machine.Isolate
+//mde:op POST /api/machines/{machine_id}/unisolate roles=Machine.Isolate
 func (c *Client) UnisolateMachine(ctx context.Context, machineID string, req UnisolateRequest) (*MachineAction, error) {
-	const op = "UnisolateMachine"
-	if err := checkComment(req.Comment, true); err != nil {
-		return nil, refuse(op, err)
-	}
-	return c.machineWrite(ctx, op, machineID, "unisolate", req)
+	return c.actOn(ctx, "UnisolateMachine", machineID, req, checkComment(req.Comment, true))
 }
 
-// machineWrite posts an action on a machine.
-func (c *Client) machineWrite(ctx context.Context, op, machineID, verb string, body any) (*MachineAction, error) {
-	if err := checkMachineID(machineID); err != nil {
-		return nil, refuse(op, err)
-	}
-	action, err := c.writeAction(ctx, call{
-		op: op, endpoint: "POST /api/machines/{id}/" + verb, target: "/api/machines/" + machineID + "/" + verb, body: body,
-	})
+// actOn posts an action on a machine; invalid is what is wrong with its body.
+func (c *Client) actOn(ctx context.Context, op, machineID string, body any, invalid error) (*MachineAction, error) {
+	action, err := c.writeAction(ctx, call{op: op, args: args{machineArg(machineID)}, body: body, invalid: invalid})
 	if err == nil && action.MachineID != "" && !strings.EqualFold(action.MachineID, machineID) {
 		return nil, &Error{Op: op, Message: "asked for machine " + machineID + ", but the service's action " + shorten(action.ID) +
 			" is for machine " + shorten(action.MachineID)}
@@ -124,17 +103,11 @@ func (c *Client) machineWrite(ctx context.Context, op, machineID, verb string, b
 // outcome. The role that is needed depends on the action's type.
 // Documentation page: cancel-machine-action.md.
 //
-//mde:op POST /api/machineactions/{id}/cancel roles=Machine.CollectForensics,Machine.Isolate,Machine.RestrictExecution,Machine.Scan,Machine.Offboard,Machine.StopAndQuarantine,Machine.LiveResponse
+//mde:op POST /api/machineactions/{action_id}/cancel roles=Machine.CollectForensics,Machine.Isolate,Machine.RestrictExecution,Machine.Scan,Machine.Offboard,Machine.StopAndQuarantine,Machine.LiveResponse
 func (c *Client) CancelMachineAction(ctx context.Context, actionID string, req CancelRequest) (*MachineAction, error) {
 	const op = "CancelMachineAction"
-	if err := checkID("machine action id", actionID); err != nil {
-		return nil, refuse(op, err)
-	}
-	if err := checkComment(req.Comment, false); err != nil {
-		return nil, refuse(op, err)
-	}
 	action, err := c.writeAction(ctx, call{
-		op: op, endpoint: "POST /api/machineactions/{id}/cancel", target: "/api/machineactions/" + actionID + "/cancel", body: req,
+		op: op, args: args{idArg("machine action id", actionID)}, body: req, invalid: checkComment(req.Comment, false),
 	})
 	if err != nil {
 		return nil, err
@@ -148,8 +121,8 @@ func (c *Client) CancelMachineAction(ctx context.Context, actionID string, req C
 // writeAction posts and returns the action that the service made of it. An answer without an id is an error of uncertain
 // outcome: the action may exist, but cannot be followed.
 func (c *Client) writeAction(ctx context.Context, what call) (*MachineAction, error) {
-	action := new(MachineAction)
-	if err := c.post(ctx, what, action); err != nil {
+	action, err := send[MachineAction](ctx, c, what)
+	if err != nil {
 		return nil, err
 	}
 	if action.ID == "" {

@@ -13,21 +13,18 @@ import (
 type MachinesQuery struct {
 	// Filter is an OData expression over computerDnsName, id, version, deviceValue, aadDeviceId, machineTags, lastSeen,
 	// exposureLevel, onboardingStatus, lastIpAddress, healthStatus, osPlatform, riskScore or rbacGroupId.
-	Filter string
+	Filter Filter
 	Page
 }
 
 // GetMachine returns one machine. The service also accepts a computer name here; this client takes ids only, because a
 // name can mean several machines. Documentation page: get-machine-by-id.md.
 //
-//mde:op GET /api/machines/{id} roles=Machine.ReadWrite.All,Machine.Read.All
+//mde:op GET /api/machines/{machine_id} roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) GetMachine(ctx context.Context, id string) (*Machine, error) {
 	const op = "GetMachine"
-	if err := checkMachineID(id); err != nil {
-		return nil, refuse(op, err)
-	}
-	machine := new(Machine)
-	if err := c.get(ctx, call{op: op, endpoint: "GET /api/machines/{id}", target: "/api/machines/" + id}, machine); err != nil {
+	machine, err := fetch[Machine](ctx, c, call{op: op, args: args{machineArg(id)}})
+	if err != nil {
 		return nil, err
 	}
 	if !strings.EqualFold(machine.ID, id) {
@@ -45,8 +42,7 @@ func (c *Client) ListMachines(ctx context.Context, q MachinesQuery) iter.Seq2[*M
 
 // listMachines is ListMachines on behalf of the named method.
 func (c *Client) listMachines(ctx context.Context, op string, q MachinesQuery) iter.Seq2[*Machine, error] {
-	what := call{op: op, endpoint: "GET /api/machines", target: "/api/machines", query: q.query(strings.TrimSpace(q.Filter))}
-	return list[Machine](ctx, c, what, q.Page)
+	return list[Machine](ctx, c, Query(q).call(call{op: op, via: "ListMachines"}), q.Page)
 }
 
 // FindMachinesByName returns every machine whose DNS name is name, or, when name has no dot, whose first label is name.
@@ -60,7 +56,7 @@ func (c *Client) FindMachinesByName(ctx context.Context, name string) ([]*Machin
 	if err := checkName(name); err != nil {
 		return nil, refuse(op, err)
 	}
-	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: "startswith(computerDnsName," + odataString(name) + ")"}))
+	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: Filter("startswith(computerDnsName," + odataString(name) + ")")}))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +100,7 @@ func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*M
 		return nil, refuse(op, invalid("Entra device id", id, "it must be a GUID like 11111111-2222-3333-4444-555555555555"))
 	}
 	// The property is a GUID, and an OData GUID literal has no quotes.
-	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: "aadDeviceId eq " + strings.ToLower(id)}))
+	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: Filter("aadDeviceId eq " + strings.ToLower(id))}))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +127,6 @@ func (c *Client) FindMachinesByIP(ctx context.Context, ip netip.Addr, at time.Ti
 		return nil, refuse(op, invalid("timestamp", at.UTC().Format(time.RFC3339), "it must be within the past 30 days"))
 	}
 	return collect(list[Machine](ctx, c, call{
-		op: op, endpoint: "GET /api/machines/findbyip(ip='{ip}',timestamp={timestamp})",
-		target: "/api/machines/findbyip(ip='" + ip.Unmap().String() + "',timestamp=" + at.UTC().Format(time.RFC3339) + ")",
+		op: op, args: args{{value: ip.Unmap().String()}, {value: at.UTC().Format(time.RFC3339)}},
 	}, Page{}))
 }

@@ -68,7 +68,7 @@ func TestIsolateAndReleaseInTheSimulatedTenant(t *testing.T) {
 	require.Len(t, tenant.Effects(), 2)
 
 	comments := map[string]bool{}
-	for a, err := range c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: "machineId eq '" + id + "'"}) {
+	for a, err := range c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: mdecore.Filter("machineId eq '" + id + "'")}) {
 		require.NoError(t, err)
 		comments[a.RequestorComment] = true
 	}

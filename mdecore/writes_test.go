@@ -73,7 +73,7 @@ func badIDs() []string {
 func TestAcceptedWithoutAnIDIsUncertain(t *testing.T) {
 	t.Parallel()
 	s := newService(t, answer(201, `{"status":"Pending"}`))
-	err := operations()["IsolateMachine"].good(t.Context(), s.clientOf(t))
+	err := operations(t)["IsolateMachine"].good(t.Context(), s.clientOf(t))
 	require.True(t, mdecore.Uncertain(err))
 	require.ErrorContains(t, err, "no action id")
 }

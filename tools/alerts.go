@@ -110,13 +110,13 @@ func (s *session) alertsQuery(ctx context.Context, in listAlertsIn) (mdecore.Ale
 	f.eq("status", in.Status)
 	f.since("alertCreationTime", since)
 	if in.Device == "" {
-		return mdecore.AlertsQuery{Filter: f.String(), Page: mdecore.Page{Top: in.Limit + 1}}, "", nil
+		return mdecore.AlertsQuery{Filter: mdecore.Filter(f.String()), Page: mdecore.Page{Top: in.Limit + 1}}, "", nil
 	}
 	found, err := s.resolve(ctx, []string{in.Device})
 	if err != nil {
 		return mdecore.AlertsQuery{}, "", err
 	}
-	return mdecore.AlertsQuery{Filter: f.String()}, found[0].ID, nil
+	return mdecore.AlertsQuery{Filter: mdecore.Filter(f.String())}, found[0].ID, nil
 }
 
 func (o listAlertsOut) text() string {

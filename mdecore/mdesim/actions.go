@@ -7,6 +7,18 @@ import (
 	"time"
 )
 
+func machineActionRoutes() []route {
+	isolate := anyOf("Machine.Isolate", "Machine.Isolate")
+	const cancelling = "Machine.CollectForensics Machine.Isolate Machine.RestrictExecution Machine.Scan Machine.Offboard Machine.StopAndQuarantine Machine.LiveResponse"
+	return []route{
+		on(http.MethodGet, "list_machine_actions", "/api/machineactions", "get-machineactions-collection.md", readMachine(), listActions),
+		on(http.MethodGet, "get_machine_action", "/api/machineactions/{action_id}", "get-machineaction-object.md", readMachine(), getAction),
+		on(http.MethodPost, "isolate_machine", "/api/machines/{machine_id}/isolate", "isolate-machine.md", isolate, isolateMachine),
+		on(http.MethodPost, "unisolate_machine", "/api/machines/{machine_id}/unisolate", "unisolate-machine.md", isolate, unisolateMachine),
+		on(http.MethodPost, "cancel_machine_action", "/api/machineactions/{action_id}/cancel", "cancel-machine-action.md", anyOf(cancelling, cancelling), cancelAction),
+	}
+}
+
 // Statuses of a machine action.
 const (
 	StatusPending    = "Pending"

@@ -8,6 +8,17 @@ import (
 	"strings"
 )
 
+func readAlert() permissions {
+	return anyOf("Alert.ReadWrite.All Alert.Read.All", "Alert.ReadWrite Alert.Read")
+}
+
+func alertRoutes() []route {
+	return []route{
+		on(http.MethodGet, "list_alerts", "/api/alerts", "get-alerts.md", readAlert(), listAlerts),
+		on(http.MethodGet, "get_alert", "/api/alerts/{alert_id}", "get-alert-info-by-id.md", readAlert(), getAlert),
+	}
+}
+
 // alertSchema is the filterable properties of get-alerts.md. The page writes
 // InvestigationId with a capital I; the resource's own spelling works as well.
 func alertSchema() schema[*Alert] {

@@ -44,12 +44,18 @@ type User struct {
 func WriterRoles() []string {
 	return append(ReaderRoles(), "Alert.ReadWrite.All", "Machine.ReadWrite.All", "Machine.Isolate",
 		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", "Machine.StopAndQuarantine",
-		"Machine.LiveResponse", "Machine.Offboard")
+		"Machine.LiveResponse", "Machine.Offboard", "Library.Manage", "Ti.ReadWrite.All",
+		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All")
 }
 
 // ReaderRoles are the application permissions that the reading routes need.
 func ReaderRoles() []string {
-	return []string{"Alert.Read.All", "Machine.Read.All", "User.Read.All"}
+	return []string{
+		"Alert.Read.All", "Machine.Read.All", "User.Read.All", "AdvancedQuery.Read.All", "File.Read.All", "Ip.Read.All", "URL.Read.All",
+		"Ti.ReadWrite", "Vulnerability.Read.All", "Software.Read.All", "SecurityRecommendation.Read.All", "RemediationTasks.Read.All",
+		"Score.Read.All", "SecurityBaselinesAssessment.Read.All",
+		"ThreatHunting.Read.All", "SecurityIncident.Read.All", "SecurityAlert.Read.All",
+	}
 }
 
 func defaultApps() []App {

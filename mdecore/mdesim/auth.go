@@ -15,6 +15,7 @@ import (
 const (
 	audience        = "https://api.securitycenter.microsoft.com"
 	siblingAudience = "https://api.security.microsoft.com"
+	graphAudience   = "https://graph.microsoft.com"
 	keyID           = "mdesim-1"
 )
 
@@ -70,6 +71,27 @@ func (t *Tenant) RevokeTokens() {
 	t.generation++
 }
 
+// resource is the API that a path belongs to, as the audience of its tokens.
+func resource(path string) string {
+	if strings.HasPrefix(path, graphPath) {
+		return graphAudience
+	}
+	return audience
+}
+
+// rolesFor are the permissions of an application that a token for a resource
+// carries: each resource knows only its own.
+func rolesFor(resource string, roles []string) []string {
+	var out []string
+	for _, role := range roles {
+		graph := strings.HasPrefix(role, "ThreatHunting.") || strings.HasPrefix(role, "SecurityIncident.") || strings.HasPrefix(role, "SecurityAlert.")
+		if graph == (resource == graphAudience) {
+			out = append(out, role)
+		}
+	}
+	return out
+}
+
 // authenticate checks the bearer token: signature, validity, tenant and audience.
 // The audience of the new host name is refused with 403, as documented; every
 // other fault of a token is a 401.
@@ -80,8 +102,8 @@ func (t *Tenant) authenticate(r *http.Request) (caller, response, bool) {
 		resp := t.problem(http.StatusUnauthorized, "Unauthorized", "Unauthorized: "+err.Error())
 		resp.header.Set("WWW-Authenticate", "Bearer")
 		return caller{}, resp, false
-	case token.Aud != audience:
-		return caller{}, t.problem(http.StatusForbidden, "Forbidden", "The token audience must be "+audience), false
+	case token.Aud != resource(r.URL.Path):
+		return caller{}, t.problem(http.StatusForbidden, "Forbidden", "The token audience must be "+resource(r.URL.Path)), false
 	}
 	if token.IDType == "user" {
 		return caller{name: token.UPN, permissions: strings.Fields(token.Scope), delegated: true}, response{}, true
@@ -117,7 +139,7 @@ func (t *Tenant) bearer(r *http.Request) (*claims, error) {
 		return nil, errors.New("the token is from another tenant")
 	case c.Generation != generation:
 		return nil, errors.New("the token was revoked")
-	case c.Aud != audience && c.Aud != siblingAudience:
+	case c.Aud != resource(r.URL.Path) && (c.Aud != siblingAudience || resource(r.URL.Path) != audience):
 		return nil, errors.New("the token is for another resource")
 	}
 	return &c, nil

@@ -109,7 +109,7 @@ func (t *Tenant) appClaims(r *http.Request, form url.Values) (claims, *refusal) 
 	if bad != nil {
 		return claims{}, bad
 	}
-	c := claims{AppID: app.ID, AppName: app.label(), OID: guidOf(hash64(app.ID), hash64(app.ID+"/oid")), Roles: app.Roles, IDType: "app"}
+	c := claims{AppID: app.ID, AppName: app.label(), OID: guidOf(hash64(app.ID), hash64(app.ID+"/oid")), Roles: rolesFor(aud, app.Roles), IDType: "app"}
 	c.Aud, c.Subject = aud, c.OID
 	return c, nil
 }
@@ -129,7 +129,7 @@ func (t *Tenant) userClaims(form url.Values) (claims, *refusal) {
 	if bad != nil {
 		return claims{}, bad
 	}
-	c := claims{AppID: AzureCLIAppID, OID: u.OID, Scope: strings.Join(u.Scopes, " "), UPN: u.UPN, Name: u.Name, Groups: u.Groups, IDType: "user"}
+	c := claims{AppID: AzureCLIAppID, OID: u.OID, Scope: strings.Join(rolesFor(aud, u.Scopes), " "), UPN: u.UPN, Name: u.Name, Groups: u.Groups, IDType: "user"}
 	c.Aud, c.Subject = aud, u.OID
 	return c, nil
 }

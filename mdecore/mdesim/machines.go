@@ -3,11 +3,26 @@ package mdesim
 import (
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
+
+func readMachine() permissions {
+	return anyOf("Machine.Read.All Machine.ReadWrite.All", "Machine.Read Machine.ReadWrite")
+}
+
+func machineRoutes() []route {
+	user := anyOf("User.Read.All", "User.Read.All")
+	return []route{
+		on(http.MethodGet, "list_machines", "/api/machines", "get-machines.md", readMachine(), listMachines),
+		on(http.MethodGet, "find_machines_by_ip", "/api/machines/findbyip(ip='{ip}',timestamp={timestamp})", "find-machines-by-ip.md", readMachine(), findByIP),
+		on(http.MethodGet, "get_machine", "/api/machines/{machine_id}", "get-machine-by-id.md", readMachine(), getMachine),
+		on(http.MethodGet, "list_machine_logon_users", "/api/machines/{machine_id}/logonusers", "get-machine-log-on-users.md", user, logonUsers),
+		on(http.MethodGet, "list_machine_alerts", "/api/machines/{machine_id}/alerts", "get-machine-related-alerts.md", readAlert(), machineAlerts),
+		on(http.MethodGet, "count_machine_alerts", "/api/machines/{machine_id}/alerts/$count", "get-machine-related-alerts.md", readAlert(), countMachineAlerts),
+	}
+}
 
 // device is a machine and what the API does not tell about it. A device is never
 // changed in place: updates replace it, so that lists can be read without a lock.
@@ -128,15 +143,11 @@ func logonUsers(c *call) response {
 // in the past 30 days. The simulator takes a device to have its addresses from
 // firstSeen until lastSeen, an Active one until now.
 func findByIP(c *call) response {
-	form := regexp.MustCompile(`^findbyip\(ip='([^']*)',timestamp=([^')]*)\)$`).FindStringSubmatch(c.id)
-	if form == nil {
-		return c.t.problem(http.StatusBadRequest, "BadRequest", "Expected findbyip(ip='address',timestamp=time), got "+c.id)
-	}
-	addr, err := netip.ParseAddr(form[1])
+	addr, err := netip.ParseAddr(c.params["ip"])
 	if err != nil {
-		return c.t.problem(http.StatusBadRequest, "InvalidIpAddress", "The IP address '"+form[1]+"' is not valid")
+		return c.t.problem(http.StatusBadRequest, "InvalidIpAddress", "The IP address '"+c.params["ip"]+"' is not valid")
 	}
-	at, err := parseTime(form[2])
+	at, err := parseTime(c.params["timestamp"])
 	if err != nil {
 		return c.t.problem(http.StatusBadRequest, "InvalidInput", "The timestamp is not valid: "+err.Error())
 	}

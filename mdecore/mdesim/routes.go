@@ -3,10 +3,12 @@ package mdesim
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// The limits that the documentation states for every simulated operation.
+// The limits that most pages state. They are kept as well where a page states none.
 const (
 	perMinute = 100
 	perHour   = 1500
@@ -20,6 +22,8 @@ type Route struct {
 	Doc       string   // file name of the documentation page
 	Roles     []string // application permissions, any of which is enough
 	Delegated []string // delegated permissions, any of which is enough
+	PerMinute int      // documented calls a minute; 0 when the page states none
+	PerHour   int      // documented calls an hour; 0 when the page states none
 }
 
 // route is a Route with the code behind it.
@@ -33,7 +37,8 @@ type route struct {
 type call struct {
 	t      *Tenant
 	r      *http.Request
-	id     string // the {id} of the path
+	id     string            // the path's first parameter
+	params map[string]string // all of the path's parameters, unescaped
 	body   []byte
 	caller caller
 }
@@ -49,102 +54,131 @@ func (t *Tenant) Routes() []Route {
 	return out
 }
 
-// Permission sets, with the names that older revisions of the pages list.
-func readMachine() ([]string, []string) {
-	return []string{"Machine.Read.All", "Machine.ReadWrite.All"}, []string{"Machine.Read", "Machine.ReadWrite"}
+// permissions are the names of which any one lets a caller pass.
+type permissions struct{ roles, delegated []string }
+
+// anyOf reads two lists of names with spaces between them. Names that only older
+// revisions of a page list belong to them as well.
+func anyOf(roles, delegated string) permissions {
+	return permissions{strings.Fields(roles), strings.Fields(delegated)}
 }
 
-func readAlert() ([]string, []string) {
-	return []string{"Alert.ReadWrite.All", "Alert.Read.All"}, []string{"Alert.ReadWrite", "Alert.Read"}
-}
-
-func isolate() ([]string, []string) {
-	return []string{"Machine.Isolate"}, []string{"Machine.Isolate"}
-}
-
-func readUser() ([]string, []string) {
-	return []string{"User.Read.All"}, []string{"User.Read.All"}
-}
-
-func cancel() ([]string, []string) {
-	names := []string{
-		"Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan",
-		"Machine.Offboard", "Machine.StopAndQuarantine", "Machine.LiveResponse",
+// on declares an operation.
+func on(method, op, path, doc string, p permissions, handle func(*call) response) route {
+	return route{
+		Route:    Route{Op: op, Method: method, Path: path, Doc: doc, Roles: p.roles, Delegated: p.delegated, PerMinute: perMinute, PerHour: perHour},
+		segments: strings.Split(strings.TrimPrefix(path, "/"), "/"),
+		handle:   handle,
 	}
-	return names, names
 }
 
-// table declares every operation once.
-func (t *Tenant) table() []route {
-	var routes []route
-	add := func(op, method, path, doc string, permissions func() ([]string, []string), handle func(*call) response) {
-		roles, delegated := permissions()
-		routes = append(routes, route{
-			Route:    Route{Op: op, Method: method, Path: path, Doc: doc, Roles: roles, Delegated: delegated},
-			segments: strings.Split(strings.TrimPrefix(path, "/api/"), "/"),
-			handle:   handle,
-		})
+// limited sets the limits that the page states; 0 for one that it does not state.
+func (rt route) limited(perMinute, perHour int) route {
+	rt.PerMinute, rt.PerHour = perMinute, perHour
+	return rt
+}
+
+// table declares every operation once, family by family.
+func table() []route {
+	return slices.Concat(
+		alertRoutes(), machineRoutes(), machineActionRoutes(), liveResponseRoutes(), packageRoutes(), libraryRoutes(), indicatorRoutes(), huntingRoutes(),
+		investigationRoutes(), vulnerabilityRoutes(), softwareRoutes(), recommendationRoutes(), remediationRoutes(), scoreRoutes(),
+		entityRoutes(), assessmentRoutes(), baselineRoutes(), deviceHealthRoutes(), scanRoutes(), graphRoutes(),
+	)
+}
+
+// router finds routes by the number of their segments and their first two.
+type router map[string][]*route
+
+func newRouter(routes []route) router {
+	out := router{}
+	for i := range routes {
+		key := shape(routes[i].segments)
+		out[key] = append(out[key], &routes[i])
 	}
-	const get, post = http.MethodGet, http.MethodPost
-	add("list_alerts", get, "/api/alerts", "get-alerts.md", readAlert, listAlerts)
-	add("get_alert", get, "/api/alerts/{alert_id}", "get-alert-info-by-id.md", readAlert, getAlert)
-	add("list_machines", get, "/api/machines", "get-machines.md", readMachine, listMachines)
-	// Before get_machine, whose {machine_id} would match it as well.
-	add("find_machines_by_ip", get, "/api/machines/findbyip(ip='{ip}',timestamp={timestamp})", "find-machines-by-ip.md", readMachine, findByIP)
-	add("get_machine", get, "/api/machines/{machine_id}", "get-machine-by-id.md", readMachine, getMachine)
-	add("list_machine_logon_users", get, "/api/machines/{machine_id}/logonusers", "get-machine-log-on-users.md", readUser, logonUsers)
-	add("list_machine_alerts", get, "/api/machines/{machine_id}/alerts", "get-machine-related-alerts.md", readAlert, machineAlerts)
-	add("count_machine_alerts", get, "/api/machines/{machine_id}/alerts/$count", "get-machine-related-alerts.md", readAlert, countMachineAlerts)
-	add("isolate_machine", post, "/api/machines/{machine_id}/isolate", "isolate-machine.md", isolate, isolateMachine)
-	add("unisolate_machine", post, "/api/machines/{machine_id}/unisolate", "unisolate-machine.md", isolate, unisolateMachine)
-	add("list_machine_actions", get, "/api/machineactions", "get-machineactions-collection.md", readMachine, listActions)
-	add("get_machine_action", get, "/api/machineactions/{action_id}", "get-machineaction-object.md", readMachine, getAction)
-	add("cancel_machine_action", post, "/api/machineactions/{action_id}/cancel", "cancel-machine-action.md", cancel, cancelAction)
-	return routes
+	for _, candidates := range out {
+		// A literal segment is meant before a parameter that would take it as well.
+		slices.SortStableFunc(candidates, func(a, b *route) int { return strings.Count(a.Path, "/{") - strings.Count(b.Path, "/{") })
+	}
+	return out
+}
+
+// shape is what the router groups by. Only a path's later segments have
+// parameters.
+func shape(segments []string) string {
+	return strconv.Itoa(len(segments)) + "/" + strings.Join(segments[:min(2, len(segments))], "/")
 }
 
 // match finds the route of a request. Segments are split before they are
 // unescaped, so that an escaped slash stays inside its id.
-func (t *Tenant) match(method, escaped string) (rt *route, id string, pathKnown bool) {
-	segments := strings.Split(strings.TrimPrefix(strings.TrimPrefix(escaped, "/api/"), "v1.0/"), "/")
-	for i := range t.routes {
-		candidate := &t.routes[i]
-		found, ok := candidate.fits(segments)
+func (ro router) match(method, escaped string) (rt *route, params map[string]string, first string, pathKnown bool) {
+	escaped, _ = canonical(escaped)
+	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
+	for _, candidate := range ro[shape(segments)] {
+		found, id, ok := candidate.fits(segments)
 		if !ok {
 			continue
 		}
 		pathKnown = true
 		if candidate.Method == method {
-			return candidate, found, true
+			return candidate, found, id, true
 		}
 	}
-	return nil, "", pathKnown
+	return nil, nil, "", pathKnown
 }
 
-func (rt *route) fits(segments []string) (id string, ok bool) {
-	if len(segments) != len(rt.segments) {
-		return "", false
-	}
+// fits reports whether a path is the route's, and its parameters.
+func (rt *route) fits(segments []string) (params map[string]string, first string, ok bool) {
 	for i, want := range rt.segments {
 		got, err := url.PathUnescape(segments[i])
-		switch {
-		case err != nil:
-			return "", false
-		case strings.HasPrefix(want, "findbyip("):
-			if !strings.HasPrefix(got, "findbyip(") {
-				return "", false
+		if err != nil {
+			return nil, "", false
+		}
+		if !strings.Contains(want, "{") {
+			if got != want {
+				return nil, "", false
 			}
-			id = got
-		case strings.HasPrefix(want, "{"):
-			if got == "" {
-				return "", false
-			}
-			id = got
-		case got != want:
-			return "", false
+			continue
+		}
+		names, values, ok := placeholders(want, got)
+		if !ok {
+			return nil, "", false
+		}
+		if params == nil {
+			params, first = map[string]string{}, values[0]
+		}
+		for k, name := range names {
+			params[name] = values[k]
 		}
 	}
-	return id, true
+	return params, first, true
+}
+
+// placeholders reads a segment such as find(timestamp={timestamp},key={ip}).
+func placeholders(want, got string) (names, values []string, ok bool) {
+	for {
+		literal, rest, found := strings.Cut(want, "{")
+		if !strings.HasPrefix(got, literal) {
+			return nil, nil, false
+		}
+		got = got[len(literal):]
+		if !found {
+			return names, values, got == ""
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		stop := len(got)
+		if until, _, _ := strings.Cut(after, "{"); until != "" {
+			// The last parameter of a function ends at the segment's end, all others at what follows them.
+			if stop = strings.Index(got, until); until == after {
+				stop = strings.LastIndex(got, until)
+			}
+		}
+		if stop <= 0 {
+			return nil, nil, false
+		}
+		names, values = append(names, name), append(values, got[:stop])
+		got, want = got[stop:], after
+	}
 }
 
 // serveAPI authenticates, finds the route, checks permission and limits, and
@@ -154,7 +188,7 @@ func (t *Tenant) serveAPI(r *http.Request, body []byte) response {
 	if !ok {
 		return resp
 	}
-	rt, id, known := t.match(r.Method, r.URL.EscapedPath())
+	rt, params, id, known := t.router.match(r.Method, r.URL.EscapedPath())
 	switch {
 	case rt == nil && known:
 		return t.problem(http.StatusMethodNotAllowed, "BadRequest", "The requested resource does not support http method '"+r.Method+"'")
@@ -167,5 +201,5 @@ func (t *Tenant) serveAPI(r *http.Request, body []byte) response {
 	if resp, limited := t.throttled(rt); limited {
 		return resp
 	}
-	return rt.handle(&call{t: t, r: r, id: id, body: body, caller: who})
+	return rt.handle(&call{t: t, r: r, id: id, params: params, body: body, caller: who})
 }

@@ -75,9 +75,9 @@ func TestReadingRefusals(t *testing.T) {
 		{byIP("10.1.0.1", now.AddDate(0, 0, -31)), 400, "InvalidInput", "past 30 days"},
 		{byIP("10.1.0.1", now.Add(time.Hour)), 400, "InvalidInput", "past 30 days"},
 		{"/api/machines/findbyip(ip='10.1.0.1',timestamp=soon)", 400, "InvalidInput", "soon"},
-		{"/api/machines/findbyip(10.1.0.1)", 400, "BadRequest", "findbyip"},
+		{"/api/machines/findbyip(10.1.0.1)", 404, "ResourceNotFound", "findbyip"},
 		{"/api/machines/", 404, "NotFound", "No HTTP resource"},
-		{"/api/indicators", 404, "NotFound", "No HTTP resource"},
+		{"/api/nothing", 404, "NotFound", "No HTTP resource"},
 		{"/api/machines/x/isolate", 405, "BadRequest", "GET"},
 	} {
 		t.Run(tc.path, func(t *testing.T) { refused(t, r.get(tc.path), tc.status, tc.code, tc.text) })

@@ -10,8 +10,9 @@ import (
 )
 
 // maxBody bounds what the simulator reads of a request, because a load run that
-// goes wrong must not fill its memory.
-const maxBody = 1 << 20
+// goes wrong must not fill its memory. The largest documented body is a library
+// file of 20 MB.
+const maxBody = 24 << 20
 
 // response is an answer before it is written, so that faults can change it and
 // OnAccepted can run between the effect and the first byte.
@@ -19,6 +20,8 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	// stream writes the body in place of body, for content that is too large to hold.
+	stream func(http.ResponseWriter, *http.Request)
 	effect *Effect
 }
 
@@ -43,6 +46,8 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		resp = t.problem(http.StatusBadRequest, "InvalidRequestBody", "The request body could not be read")
 	case fault.replaces():
+	case strings.HasPrefix(reqPath, storagePath):
+		resp = t.serveStorage(r)
 	case api:
 		resp = t.serveAPI(r, body)
 	default:
@@ -68,6 +73,10 @@ func (p response) write(w http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
 		w.Header().Set("x-ms-client-request-id", id)
 	}
+	if p.stream != nil {
+		p.stream(w, r)
+		return
+	}
 	w.WriteHeader(p.status)
 	// A client that is gone is not the simulator's error.
 	_, _ = w.Write(p.body)
@@ -86,9 +95,15 @@ func pause(r *http.Request, d time.Duration) {
 	}
 }
 
+// graphPath is where Microsoft Graph's security operations begin.
+const graphPath = "/v1.0/security/"
+
 // canonical removes the optional API version and reports whether the path is the
-// API's.
+// Defender API's or Graph's.
 func canonical(p string) (string, bool) {
+	if strings.HasPrefix(p, graphPath) {
+		return p, true
+	}
 	rest, ok := strings.CutPrefix(p, "/api/")
 	if !ok {
 		return p, false

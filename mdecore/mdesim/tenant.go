@@ -74,22 +74,32 @@ type Tenant struct {
 	apps   []App
 	users  []User
 	routes []route
+	router router
 	signer signer
 
-	mu         sync.Mutex
-	ids        *rand.Rand
-	trace      *rand.Rand
-	devices    fleet
-	alerts     []*Alert // newest first; replaced, never changed in place
-	actions    []*action
-	byAction   map[string]*action
-	byMachine  map[string][]*action
-	effects    []Effect
-	requests   map[Request]int
-	writes     int
-	faults     []*Fault
-	windows    map[string]*window
-	generation int // tokens of an older generation are revoked
+	mu             sync.Mutex
+	ids            *rand.Rand
+	trace          *rand.Rand
+	devices        fleet
+	alerts         []*Alert // newest first; replaced, never changed in place
+	actions        []*action
+	byAction       map[string]*action
+	byMachine      map[string][]*action
+	effects        []Effect
+	requests       map[Request]int
+	writes         int
+	faults         []*Fault
+	windows        map[string]*window
+	library        libraryState
+	indicators     indicatorState
+	hunting        huntingState
+	investigations investigationState
+	exposure       exposureState
+	assessments    assessmentState
+	scans          scanState
+	graph          graphState
+	storage        storageState
+	generation     int // tokens of an older generation are revoked
 }
 
 // ready fills defaults and seeds the tenant, once.
@@ -121,7 +131,8 @@ func (t *Tenant) ready() {
 		for _, f := range t.Faults {
 			t.faults = append(t.faults, &f)
 		}
-		t.routes = t.table()
+		t.routes = table()
+		t.router = newRouter(t.routes)
 		t.seed()
 	})
 }

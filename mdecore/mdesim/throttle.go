@@ -41,9 +41,9 @@ func (w *window) wait(now time.Time, perMinute, perHour int) time.Duration {
 		w.hour, w.nHour = now, 0
 	}
 	switch {
-	case w.nHour >= perHour:
+	case perHour > 0 && w.nHour >= perHour:
 		return w.hour.Add(time.Hour).Sub(now)
-	case w.nMinute >= perMinute:
+	case perMinute > 0 && w.nMinute >= perMinute:
 		return w.minute.Add(time.Minute).Sub(now)
 	}
 	w.nMinute++
@@ -63,7 +63,7 @@ func (t *Tenant) throttled(rt *route) (response, bool) {
 		t.windows[rt.Op] = w
 	}
 	now := t.now()
-	wait := w.wait(now, orDefault(t.Throttle.PerMinute, perMinute), orDefault(t.Throttle.PerHour, perHour))
+	wait := w.wait(now, orDefault(t.Throttle.PerMinute, rt.PerMinute), orDefault(t.Throttle.PerHour, rt.PerHour))
 	t.mu.Unlock()
 	if wait <= 0 {
 		return response{}, false

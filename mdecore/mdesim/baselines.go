@@ -1,0 +1,3 @@
+package mdesim
+
+func baselineRoutes() []route { return nil }

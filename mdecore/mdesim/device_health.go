@@ -1,0 +1,3 @@
+package mdesim
+
+func deviceHealthRoutes() []route { return nil }

@@ -1,0 +1,3 @@
+package mdesim
+
+func entityRoutes() []route { return nil }

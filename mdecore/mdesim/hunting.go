@@ -1,0 +1,6 @@
+package mdesim
+
+// huntingState is what hunting keeps.
+type huntingState struct{}
+
+func huntingRoutes() []route { return nil }

@@ -1,0 +1,6 @@
+package mdesim
+
+// investigationState is the automated investigations.
+type investigationState struct{}
+
+func investigationRoutes() []route { return nil }

@@ -1,0 +1,6 @@
+package mdesim
+
+// libraryState is the live response library.
+type libraryState struct{}
+
+func libraryRoutes() []route { return nil }

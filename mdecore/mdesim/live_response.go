@@ -1,0 +1,3 @@
+package mdesim
+
+func liveResponseRoutes() []route { return nil }

@@ -1,0 +1,3 @@
+package mdesim
+
+func packageRoutes() []route { return nil }

@@ -1,0 +1,3 @@
+package mdesim
+
+func recommendationRoutes() []route { return nil }

@@ -1,0 +1,3 @@
+package mdesim
+
+func remediationRoutes() []route { return nil }

@@ -1,0 +1,6 @@
+package mdesim
+
+// scanState is the authenticated scans.
+type scanState struct{}
+
+func scanRoutes() []route { return nil }

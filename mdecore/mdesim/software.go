@@ -1,0 +1,3 @@
+package mdesim
+
+func softwareRoutes() []route { return nil }
