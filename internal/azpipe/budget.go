@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"golang.org/x/time/rate"
 )
 
 // Limit is the documented call rate of one endpoint for one application in one tenant. Zero means no limit of that kind.
@@ -35,6 +34,8 @@ func (l Limit) String() string {
 
 // Budgets counts calls by account and endpoint. One Budgets may be shared by every client of a process, because the
 // service counts by application and tenant, whichever client the call comes from. It is safe for concurrent use.
+//
+// Calls that wait for one endpoint are served Containment first, and in the order of their arrival within a priority.
 type Budgets struct {
 	maxWait time.Duration
 	mu      sync.Mutex
@@ -47,14 +48,8 @@ type bucketKey struct {
 	limit             Limit
 }
 
-// bucket is the pair of limiters of one endpoint; a nil limiter does not limit.
-type bucket struct {
-	mu           sync.Mutex
-	minute, hour *rate.Limiter
-}
-
 // NewBudgets returns empty budgets. A call that would have to wait longer than maxWait (60 s when zero) is refused with
-// a BudgetError instead.
+// a BudgetError or a PauseError instead.
 func NewBudgets(maxWait time.Duration) *Budgets {
 	if maxWait <= 0 {
 		maxWait = defaultMaxWait
@@ -62,31 +57,34 @@ func NewBudgets(maxWait time.Duration) *Budgets {
 	return &Budgets{maxWait: maxWait, buckets: map[bucketKey]*bucket{}}
 }
 
-// Take uses one call of an endpoint's budget. It waits for a free one as long as ctx lives and lets it wait; a refusal
-// uses up nothing.
+// Take uses one call of an endpoint's budget, with the priority of ctx (see WithPriority). It waits for a free one as
+// long as ctx lives and lets it wait; a refusal uses up nothing. Its errors are certain not to have sent anything.
 func (b *Budgets) Take(ctx context.Context, account, endpoint string, limit Limit) error {
-	if limit == (Limit{}) {
+	if limit == (Limit{}) && endpoint == "" {
 		return nil
 	}
-	maxWait := b.maxWait
+	if err := ctx.Err(); err != nil {
+		return &UnsentError{Err: err}
+	}
+	return b.bucket(bucketKey{account, endpoint, limit}).take(ctx, b.patience(ctx))
+}
+
+// patience is how long a call may wait.
+func (b *Budgets) patience(ctx context.Context) time.Duration {
 	if !mayWait(ctx) {
-		maxWait = 0
+		return 0
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		maxWait = min(maxWait, max(time.Until(deadline), 0))
+		return min(b.maxWait, max(time.Until(deadline), 0))
 	}
-	wait, cancel := b.bucket(bucketKey{account, endpoint, limit}).reserve(time.Now(), maxWait)
-	if wait > maxWait {
-		return &BudgetError{Endpoint: endpoint, Limit: limit, Wait: wait, Err: ctx.Err()}
+	return b.maxWait
+}
+
+// pause holds all calls of an endpoint back, because the service has refused one of them for that long.
+func (b *Budgets) pause(account, endpoint string, limit Limit, wait time.Duration) {
+	if endpoint != "" {
+		b.bucket(bucketKey{account, endpoint, limit}).pause(wait)
 	}
-	if wait == 0 {
-		return nil
-	}
-	if err := sleep(ctx, wait); err != nil {
-		cancel()
-		return &BudgetError{Endpoint: endpoint, Limit: limit, Wait: wait, Err: err}
-	}
-	return nil
 }
 
 // bucket returns the budget of a key, made at its first use.
@@ -95,56 +93,14 @@ func (b *Budgets) bucket(key bucketKey) *bucket {
 	defer b.mu.Unlock()
 	found, ok := b.buckets[key]
 	if !ok {
-		found = &bucket{
-			minute: limiter(key.limit.PerMinute, time.Minute),
-			hour:   limiter(key.limit.PerHour, time.Hour),
-		}
+		found = newBucket(key)
 		b.buckets[key] = found
 	}
 	return found
 }
 
-// limiter spreads n calls over a period and lets all of them come at once after a quiet one.
-func limiter(n int, period time.Duration) *rate.Limiter {
-	if n <= 0 {
-		return nil
-	}
-	return rate.NewLimiter(rate.Every(period/time.Duration(n)), n)
-}
-
-// reserve takes one call from both limiters and returns the wait until it may be made. A wait above maxWait takes
-// nothing; cancel gives a taken call back.
-func (k *bucket) reserve(now time.Time, maxWait time.Duration) (wait time.Duration, cancel func()) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var taken [2]*rate.Reservation
-	for i, l := range [...]*rate.Limiter{k.minute, k.hour} {
-		if l != nil {
-			taken[i] = l.ReserveN(now, 1)
-			wait = max(wait, taken[i].DelayFrom(now))
-		}
-	}
-	cancel = func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		giveBack(taken, time.Now())
-	}
-	if wait > maxWait {
-		giveBack(taken, now)
-	}
-	return wait, cancel
-}
-
-// giveBack returns reservations that were not used.
-func giveBack(taken [2]*rate.Reservation, at time.Time) {
-	for _, r := range taken {
-		if r != nil {
-			r.CancelAt(at)
-		}
-	}
-}
-
 // budgetPolicy takes one call of the operation's budget for every send, re-sends included: the service counts those too.
+// A 429 holds the endpoint's other calls back as well, so that not every caller has to be refused once.
 type budgetPolicy struct {
 	budgets *Budgets
 	account string
@@ -152,9 +108,18 @@ type budgetPolicy struct {
 
 // Do implements policy.Policy.
 func (p budgetPolicy) Do(req *policy.Request) (*http.Response, error) {
-	op := operationOf(req)
-	if err := p.budgets.Take(req.Raw().Context(), p.account, op.Endpoint, op.Limit); err != nil {
+	op, ctx := operationOf(req), req.Raw().Context()
+	if !op.Reads && !isRead(req.Raw().Method) {
+		ctx = WithPriority(ctx, Containment)
+	}
+	if err := p.budgets.Take(ctx, p.account, op.Endpoint, op.Limit); err != nil {
 		return nil, err
 	}
-	return req.Next()
+	resp, err := req.Next()
+	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+		if wait, ok := RetryAfter(resp.Header, time.Now()); ok {
+			p.budgets.pause(p.account, op.Endpoint, op.Limit, wait)
+		}
+	}
+	return resp, err
 }

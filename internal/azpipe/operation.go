@@ -2,6 +2,7 @@ package azpipe
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -15,8 +16,19 @@ type Operation struct {
 	Endpoint string
 	// Limit is the documented call rate of the endpoint; the zero Limit means none.
 	Limit Limit
-	// AttemptTimeout limits one send and the reading of its answer; zero means no limit of its own.
+	// Reads marks a POST that changes nothing, such as a hunting query: it is Enrichment unless its context says more. It is
+	// still never sent again after a server error.
+	Reads bool
+	// AttemptTimeout limits one send and the reading of its answer; zero means no limit of its own. With Stream it limits
+	// the wait for the answer's header. With Body it limits silence: it starts anew whenever a piece of the body was
+	// taken, so that a slow upload is not cut while it moves.
 	AttemptTimeout time.Duration
+	// Body opens the request's body from its source, for bodies too large to keep in memory. It is called anew for every
+	// send, because an answer can come while the body of an earlier send is still being read. The request's own body must
+	// be empty; its Content-Type is the caller's to set.
+	Body func() (io.ReadCloser, error)
+	// BodySize is the length of what Body gives, in bytes; zero when it is not known.
+	BodySize int64
 	// Stream leaves the body of a success unread, so that it can be copied to disk with flat memory.
 	Stream bool
 }

@@ -101,16 +101,20 @@ func (t *transport) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// maxOwnBody is the largest request body that is copied for each send.
-const maxOwnBody = 1 << 20
+// maxOwnBody is the largest request body that is copied for each send. Bodies set on a request are in memory anyway;
+// larger things come from a source (Operation.Body).
+const maxOwnBody = 8 << 20
 
 // ownBody gives a request a body that no other send shares. azcore rewinds one reader for all sends, but an answer can
 // come while net/http is still reading it (a 429 or a redirect does not wait for the body): rewinding it then would
-// spoil both sends. A large body stays as it is and is not offered to net/http for sends of its own.
+// spoil both sends. A body from a source is new for each send already, and net/http gets no way to send it once more.
 func ownBody(req *http.Request) error {
-	if req.Body == nil || req.ContentLength <= 0 || req.ContentLength > maxOwnBody {
+	if _, fresh := req.Body.(*sourceBody); fresh || req.Body == nil || req.ContentLength <= 0 {
 		req.GetBody = nil
 		return nil
+	}
+	if req.ContentLength > maxOwnBody {
+		return &UnsentError{Err: fmt.Errorf("the request's body of %d bytes is too large to be kept in memory (limit %d): it must come from a source", req.ContentLength, maxOwnBody)}
 	}
 	data := make([]byte, req.ContentLength)
 	if _, err := io.ReadFull(req.Body, data); err != nil {
@@ -141,7 +145,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		b.timer.Reset(b.idle)
 	}
 	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errIdle) {
-		err = &TimeoutError{After: b.idle, Err: err}
+		err = &TimeoutError{After: b.idle, Idle: true, Err: context.DeadlineExceeded}
 	}
 	return n, scrubError(err)
 }
