@@ -32,14 +32,17 @@ func rules() []rule {
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
 		{"internal/slackbot", []string{"tools", "approvals", "internal/nearest"}, "an adapter shows tools and takes votes; it never calls the tenant"},
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
-		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/mcpserver", "internal/slackbot", "internal/nearest", "tools", "internal/app"}, "the one place that sees everything"},
+		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/mcpserver", "internal/slackbot", "internal/nearest", "internal/simtenant", "tools", "internal/app"}, "the one place that sees everything"},
 		{"internal/demo", []string{"internal", "tools", "approvals", "mdecore"}, "a demo drives the whole house"},
 		{"internal/cli", []string{"internal", "tools", "approvals"}, "commands read arguments and call the app"},
 		{"internal/archtest", nil, "rules only"},
 		{"internal/bench", []string{"internal", "tools", "approvals", "mdecore"}, "benchmarks measure the whole house"},
 		{"internal/chaos", []string{"internal", "tools", "approvals", "mdecore"}, "crash tests drive the whole house"},
 
-		{"internal/gen", []string{"tools"}, "generators read declarations"},
+		{"internal/gen", []string{"tools", "internal/opdoc", "mdecore"}, "generators read declarations"},
+		{"internal/simtenant", []string{"mdecore/mdesim"}, "it only starts the simulated tenant"},
+		{"internal/opdoc", nil, "it reads comments"},
+		{"internal/leaks", nil, "it judges texts and knows none of their writers"},
 		{"cmd", []string{"internal/cli"}, "main is a line"},
 	}
 }

@@ -111,9 +111,9 @@ func TestTheStoryNamesTheStepThatDiffers(t *testing.T) {
 }
 
 func strangersWrite(t *testing.T, h *house) {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.sim.URL+"/api/machines/"+h.tenant.Device("host01").ID+"/isolate", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.sim.Server.URL+"/api/machines/"+h.tenant.Device("host01").ID+"/isolate", http.NoBody)
 	require.NoError(t, err)
-	resp, err := h.sim.Client().Do(req)
+	resp, err := h.sim.Server.Client().Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 }

@@ -12,11 +12,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
 	"github.com/mde-ops/mde-ops/internal/app/slackapp"
+	"github.com/mde-ops/mde-ops/internal/simtenant"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -41,7 +43,7 @@ type house struct {
 	log       *slog.Logger
 	dir       string
 	tenant    *mdesim.Tenant
-	sim       *mdesim.Server
+	sim       *simtenant.Running
 	workspace *slacksim.Workspace
 	slack     *slacksim.Server
 	bot       *slackapp.App
@@ -86,10 +88,10 @@ func (h *house) startSims(context.Context) error {
 	h.dir = dir
 	h.onClose(func() { _ = os.RemoveAll(dir) })
 	h.tenant = &mdesim.Tenant{ActionPending: actionPending, ActionRunning: actionRunning, Log: h.log}
-	if h.sim, err = h.tenant.Start(); err != nil {
-		return fmt.Errorf("the simulated tenant can't start: %w", err)
+	if h.sim, err = simtenant.Start(h.tenant, ""); err != nil {
+		return err
 	}
-	h.onClose(func() { _ = h.sim.Close() })
+	h.onClose(h.sim.Close)
 	h.workspace = new(slacksim.Workspace)
 	h.workspace.Cast()
 	for id, name := range map[string]string{slacksim.Alice: "alice", slacksim.Bob: "bob", slacksim.Carol: "carol"} {
@@ -104,27 +106,18 @@ func (h *house) startSims(context.Context) error {
 		return fmt.Errorf("the simulated workspace can't start: %w", err)
 	}
 	h.onClose(h.slack.Close)
-	return h.makeEnviron()
+	h.makeEnviron()
+	return nil
 }
 
 // makeEnviron writes the configuration as an administrator would, so that the demo runs what production runs.
-func (h *house) makeEnviron() error {
-	ca, err := h.sim.CAFile(h.dir)
-	if err != nil {
-		return fmt.Errorf("the simulated tenant's certificate: %w", err)
-	}
-	h.environ = []string{
-		"MDE_TENANT_ID=" + mdesim.DefaultTenantID,
-		"MDE_BASE_URL=" + h.sim.URL,
-		"MDE_AUTHORITY=" + h.sim.URL,
-		"MDE_CA_FILE=" + ca,
-		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID,
-		"MDE_CLIENT_SECRET=" + mdesim.DefaultReaderSecret,
-		"MDE_STORE=sqlite:" + filepath.Join(h.dir, "gate.db"),
-		"MDE_APPROVER_GROUP=" + slacksim.OnCall,
+func (h *house) makeEnviron() {
+	h.environ = append(
+		h.sim.Environ(),
+		"MDE_STORE=sqlite:"+filepath.Join(h.dir, "gate.db"),
+		"MDE_APPROVER_GROUP="+slacksim.OnCall,
 		"MDE_POLL_INTERVAL=250ms",
-	}
-	return nil
+	)
 }
 
 func (h *house) startBot(ctx context.Context) error {
@@ -133,9 +126,7 @@ func (h *house) startBot(ctx context.Context) error {
 		return err
 	}
 	tokens := h.workspace.Tokens()
-	cfg, err := app.Load(ctx, append([]string{
-		"MDE_WRITE_CLIENT_ID=" + mdesim.DefaultAppID,
-		"MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
+	cfg, err := app.Load(ctx, slices.Concat(h.sim.WriteEnviron(), h.environ, []string{
 		"MDE_SLACK_API_URL=" + h.slack.APIURL(),
 		"MDE_SLACK_BOT_TOKEN=" + tokens.Bot,
 		"MDE_SLACK_APP_TOKEN=" + tokens.App,
@@ -143,7 +134,7 @@ func (h *house) startBot(ctx context.Context) error {
 		"MDE_SLACK_CHANNELS=" + slacksim.Security,
 		"MDE_SLACK_APPROVAL_CHANNEL=" + slacksim.Security,
 		"MDE_VOTE_SIGNING_KEY=" + key,
-	}, h.environ...), false)
+	}), false)
 	if err != nil {
 		return err
 	}
@@ -188,7 +179,7 @@ func (h *house) startServer(ctx context.Context) error {
 		return err
 	}
 	log := h.log.With("part", "mde-mcp")
-	h.mcp, err = mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log, SignIn: h.sim.UserCredential("alice@contoso.com")})
+	h.mcp, err = mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log, SignIn: h.sim.Server.UserCredential("alice@contoso.com")})
 	if err != nil {
 		return err
 	}

@@ -87,9 +87,9 @@ func tell(ctx context.Context, h *house, out io.Writer) error {
 }
 
 func (s *story) opening() {
-	fmt.Fprintln(s.w, s.paint("1", "mde-ops on a simulated tenant: an assistant asks, people decide, exactly that happens."))
+	fmt.Fprintln(s.w, s.paint("1", "mde-ops on a SIMULATED tenant, for tests and demos: an assistant asks, people decide, exactly that happens."))
 	fmt.Fprintln(s.w, "Everything here is simulated and on this machine; between the simulators runs the production code.")
-	s.say("tenant", "%d devices at %s", mdesim.DefaultDevices, s.sim.URL)
+	s.say("tenant", "%d devices at %s", mdesim.DefaultDevices, s.sim.Server.URL)
 	s.say("slack", "#security with @alice (asks) and @bob (on call), the bot connected by websocket")
 	s.say("mcp", "server at %s, its caller signed in as alice@contoso.com", s.url)
 }

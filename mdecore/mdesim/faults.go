@@ -2,6 +2,7 @@ package mdesim
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -58,6 +59,20 @@ type Fault struct {
 	Skip int
 	// Times is how often it happens. 0 means once, negative until ClearFaults.
 	Times int
+}
+
+// check refuses a fault that would never happen as it is meant.
+func (f Fault) check() error {
+	known := []FaultKind{
+		"", FaultStatus, FaultStatusAfter, FaultSlow, FaultCutBefore, FaultCutAfter, FaultTruncated, FaultContentType, FaultForeignLink,
+	}
+	if !slices.Contains(known, f.Kind) {
+		return fmt.Errorf("the fault kind %q is not one of %q", f.Kind, known[1:])
+	}
+	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
+		return fmt.Errorf("the fault status %d is not between 400 and 599", f.Status)
+	}
+	return nil
 }
 
 // RetryAfterDate is the HTTP-date form of a Retry-After header.

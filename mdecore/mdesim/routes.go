@@ -104,9 +104,10 @@ func newRouter(routes []route) router {
 }
 
 // shape is what the router groups by. Only a path's later segments have
-// parameters.
+// parameters. Upper and lower case are the same in literal segments: the pages
+// themselves write /api/machines and /api/Machines.
 func shape(segments []string) string {
-	return strconv.Itoa(len(segments)) + "/" + strings.Join(segments[:min(2, len(segments))], "/")
+	return strconv.Itoa(len(segments)) + "/" + strings.ToLower(strings.Join(segments[:min(2, len(segments))], "/"))
 }
 
 // match finds the route of a request. Segments are split before they are
@@ -135,7 +136,7 @@ func (rt *route) fits(segments []string) (params map[string]string, first string
 			return nil, "", false
 		}
 		if !strings.Contains(want, "{") {
-			if got != want {
+			if !strings.EqualFold(got, want) {
 				return nil, "", false
 			}
 			continue

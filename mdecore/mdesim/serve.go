@@ -36,6 +36,10 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// its client may leave during Latency.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	reqPath, api := canonical(r.URL.Path)
+	if t.Control && strings.HasPrefix(reqPath, controlPath) {
+		t.serveControl(r, body).write(w, r)
+		return
+	}
 	t.count(r.Method, reqPath, api)
 	fault := t.take(r.Method, reqPath)
 	if api {

@@ -64,6 +64,9 @@ type Tenant struct {
 	// Log gets one line that says the tenant is simulated, and each request at
 	// debug level. Default: nothing is logged.
 	Log *slog.Logger
+	// Control lets programs arm faults and read effects over HTTP, at
+	// /mdesim/faults and /mdesim/effects.
+	Control bool
 	// OnRequest is called before a request is handled.
 	OnRequest func(*http.Request)
 	// OnAccepted is called after a write took effect and before it is answered.

@@ -30,7 +30,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set) },
 	}
 	set.Bind(root)
-	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env))
+	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env))
 	return root
 }
 

@@ -1,0 +1,68 @@
+package simtenant
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// MaxDevices is the largest tenant that the simulator is measured with.
+const MaxDevices = 50_000
+
+// Options describe a tenant that is served as a process of its own.
+type Options struct {
+	// Listen is a loopback address; port 0 is any free one.
+	Listen string
+	// Devices, PageSize and Seed are the tenant's.
+	Devices, PageSize int
+	Seed              uint64
+	// Latency delays every answer of the API; ActionTime is how long a machine action takes.
+	Latency, ActionTime time.Duration
+	// Throttle enforces the documented call limits.
+	Throttle bool
+}
+
+// Defaults are the options that nobody has changed.
+func Defaults() Options {
+	return Options{
+		Listen: "127.0.0.1:0", Devices: mdesim.DefaultDevices, PageSize: mdesim.DefaultPageSize, ActionTime: mdesim.DefaultActionRunning,
+	}
+}
+
+func (o Options) check() error {
+	if o.Devices < 0 || o.Devices > MaxDevices {
+		return fmt.Errorf("--devices %d: want 0 to %d", o.Devices, MaxDevices)
+	}
+	if o.PageSize < 1 || o.PageSize > mdesim.DefaultPageSize {
+		return fmt.Errorf("--page-size %d: want 1 to %d", o.PageSize, mdesim.DefaultPageSize)
+	}
+	return nil
+}
+
+// Serve serves a simulated tenant until ctx ends. It writes what it is and the variables that point the programs at it.
+func Serve(ctx context.Context, o Options, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	tenant := &mdesim.Tenant{
+		Devices: o.Devices, PageSize: o.PageSize, Seed: o.Seed, Latency: o.Latency, ActionRunning: o.ActionTime,
+		Throttle: mdesim.Throttle{On: o.Throttle}, Control: true,
+	}
+	if o.Devices == 0 {
+		tenant.Devices = -1 // zero means the default there
+	}
+	running, err := Start(tenant, o.Listen)
+	if err != nil {
+		return err
+	}
+	defer running.Close()
+	fmt.Fprintf(out, "%s\nIt serves %s until Ctrl-C. Its words:\n\n", Notice, running.Server.URL)
+	for _, line := range append(running.Environ(), running.WriteEnviron()...) {
+		fmt.Fprintf(out, "export %s\n", line)
+	}
+	<-ctx.Done()
+	return nil
+}

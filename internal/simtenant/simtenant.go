@@ -1,0 +1,73 @@
+// Package simtenant starts the simulated Defender tenant for a process: on a loopback address, with its certificate in a
+// file, and with the environment variables that point the programs at it.
+package simtenant
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// Notice is the first line that whoever starts a simulated tenant is shown.
+const Notice = "SIMULATED Defender tenant, for tests and demos only: no real device is read or changed."
+
+// Running is a simulated tenant that is served.
+type Running struct {
+	// Tenant is what is served; Server where.
+	Tenant *mdesim.Tenant
+	Server *mdesim.Server
+	// CAFile is a PEM file with the server's certificate, in a folder of its own that Close removes.
+	CAFile string
+
+	dir string
+}
+
+// Start serves a tenant on a loopback address such as 127.0.0.1:8443; a free port when listen is empty. Any other address
+// is refused.
+func Start(tenant *mdesim.Tenant, listen string) (*Running, error) {
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	server, err := tenant.StartOn(listen)
+	if err != nil {
+		return nil, fmt.Errorf("the simulated tenant can't start: %w", err)
+	}
+	r := &Running{Tenant: tenant, Server: server}
+	if r.dir, err = os.MkdirTemp("", "mde-ops-sim-"); err == nil {
+		r.CAFile, err = server.CAFile(r.dir)
+	}
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("the simulated tenant's certificate can't be kept: %w", err)
+	}
+	return r, nil
+}
+
+// Close ends the tenant and removes its certificate.
+func (r *Running) Close() {
+	_ = r.Server.Close()
+	if r.dir != "" {
+		_ = os.RemoveAll(r.dir)
+	}
+}
+
+// Environ points mde-mcp at the tenant, as an application that may only read.
+func (r *Running) Environ() []string {
+	return []string{
+		"MDE_TENANT_ID=" + mdesim.DefaultTenantID,
+		"MDE_BASE_URL=" + r.Server.URL,
+		"MDE_AUTHORITY=" + r.Server.URL,
+		"MDE_CA_FILE=" + r.CAFile,
+		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID,
+		"MDE_CLIENT_SECRET=" + mdesim.DefaultReaderSecret,
+	}
+}
+
+// WriteEnviron is what mde-slackbot needs besides, for the application that may write.
+func (r *Running) WriteEnviron() []string {
+	return []string{
+		"MDE_WRITE_CLIENT_ID=" + mdesim.DefaultAppID,
+		"MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
+	}
+}
