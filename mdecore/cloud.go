@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
 // Cloud says where a tenant's API, its sign-in service, Microsoft Graph and the stored results are. Clouds compare
@@ -86,47 +88,10 @@ func CloudByName(name string) (Cloud, error) {
 		names = append(names, cloud.Name)
 	}
 	hint := ""
-	if near, ok := nearestName(name, names); ok {
+	if near, ok := nearest.Word(name, names); ok {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return Cloud{}, fmt.Errorf("the cloud %q is unknown%s (known: %s)", name, hint, strings.Join(names, ", "))
-}
-
-// nearestName returns the name that differs least from what was meant; upper case, spaces and hyphens do not count.
-// It is false when more than a third of the letters differ.
-func nearestName(meant string, names []string) (string, bool) {
-	plain := strings.NewReplacer("-", "", "_", "", " ", "")
-	word := strings.ToLower(plain.Replace(meant))
-	if word == "" || len(word) > 32 {
-		return "", false
-	}
-	best, limit := "", len(word)/3+1
-	for _, name := range names {
-		if d := editDistance(word, plain.Replace(name)); d < limit {
-			best, limit = name, d
-		}
-	}
-	return best, best != ""
-}
-
-// editDistance counts the bytes to add, drop or change to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // Custom is a cloud at another address, e.g. a simulator. An empty authority or scope means the public one. On a

@@ -142,6 +142,7 @@ func TestLinkAllowed(t *testing.T) {
 		"https://u:hidden@x.blob.core.windows.net/f?sig=s3cr3t":        false,
 		"https://blob.core.windows.net/f?sig=s3cr3t":                   false,
 		"https://.blob.core.windows.net/f?sig=s3cr3t":                  false,
+		"https://evil.example;.blob.core.windows.net/f?sig=s3cr3t":     false,
 		"https://..blob.core.windows.net/f?sig=s3cr3t":                 false,
 		"https://xblob.core.windows.net/f?sig=s3cr3t":                  false,
 		"https://x.blob.core.windows.net.evil.example/f?sig=s3cr3t":    false,
@@ -188,6 +189,37 @@ func TestLinksOfALoopbackAPI(t *testing.T) {
 	}
 	broken := mdecore.Cloud{Endpoint: "https://ho st"}
 	requireLink(t, broken, "https://127.0.0.1:9/f?sig=s3cr3t", false)
+}
+
+// Whatever a service puts into a link: what is allowed leads to a known place, and what is refused shows no signature.
+func FuzzLinkAllowed(f *testing.F) {
+	for _, link := range []string{
+		"https://x.blob.core.windows.net/c/f?sig=s3cr3t", "https://X.BLOB.core.usgovcloudapi.net:443/", "https://api-gcc.securitycenter.microsoft.us/safedownload",
+		"https://u:p@x.blob.core.windows.net", "https://[::1]:1/", "https://x.blob.core.windows.net%00.evil.example/", "//x.blob.core.windows.net", "https:x",
+	} {
+		f.Add(link)
+	}
+	f.Fuzz(func(t *testing.T, link string) {
+		u, err := url.Parse(link)
+		if err != nil {
+			return
+		}
+		marked := *u
+		marked.RawQuery = "sig=planted-s3cr3t"
+		for _, cloud := range mdecore.Clouds() {
+			if err := cloud.LinkAllowed(&marked); err != nil {
+				require.NotContains(t, err.Error(), "planted-s3cr3t")
+				continue
+			}
+			host := strings.ToLower(u.Hostname())
+			require.Equal(t, "https", u.Scheme)
+			require.Nil(t, u.User)
+			require.Contains(t, []string{"", "443"}, u.Port())
+			require.True(t, "https://"+host == cloud.Endpoint || strings.HasSuffix(host, ".blob.core.windows.net") || strings.HasSuffix(host, ".blob.core.usgovcloudapi.net"), host)
+			require.NotContains(t, host, "..")
+			require.False(t, strings.HasPrefix(host, "."))
+		}
+	})
 }
 
 // A list that continues in another cloud, or on another regional host, would take the token there.

@@ -3,6 +3,8 @@ package app
 import (
 	"regexp"
 	"strings"
+
+	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
 
 // common checks what both binaries need, whatever they are.
@@ -11,8 +13,13 @@ func (c Config) common() faults {
 	if c.Policy.MaxDevices < 1 {
 		bad.add("MDE_MAX_DEVICES: %d is not valid here: want 1 or more", c.Policy.MaxDevices)
 	}
-	if c.Tenant.PerMinute < 1 || c.Tenant.PerHour < 1 {
-		bad.add("MDE_CALLS_PER_MINUTE and MDE_CALLS_PER_HOUR: want 1 or more")
+	for name, n := range map[string]int{"MDE_CALLS_PER_MINUTE": c.Tenant.PerMinute, "MDE_CALLS_PER_HOUR": c.Tenant.PerHour} {
+		if c.Set[name] && n < 1 {
+			bad.add("%s: %d is not valid here: want 1 or more", name, n)
+		}
+	}
+	if _, err := c.Tenant.cloud(); err != nil {
+		bad.add("%v", err)
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		bad.add("MDE_LOG_FORMAT: %q is not valid here: want text or json", c.Log.Format)
@@ -87,15 +94,17 @@ func (c Config) realTenant() faults {
 // IsSet reports whether anything of the credential is configured.
 func (c Credential) IsSet() bool { return c != Credential{} }
 
-// kind is the kind of credential that is meant: what is said, or what the other settings imply.
+// kind is the kind of credential that is meant, or several in order: what is said, or what the other settings imply.
 func (c Credential) kind() string {
 	switch {
 	case c.Kind != "":
 		return c.Kind
 	case c.CertificateFile != "":
-		return "certificate"
+		return azpipe.KindCertificate
+	case c.TokenFile != "":
+		return azpipe.KindWorkload
 	case c.ClientSecret.Reveal() != "":
-		return "secret"
+		return azpipe.KindSecret
 	}
 	return ""
 }
@@ -103,29 +112,36 @@ func (c Credential) kind() string {
 // missing reports whether a setting was not given. One that was given and can't be used has its own fault already.
 func (c Config) missing(name, value string) bool { return value == "" && !c.Set[name] }
 
+// credential checks that a credential's settings are there. What they hold, and what a platform gives, is checked when
+// the credential is made.
 func (c Config) credential(cred Credential, prefix string) faults {
 	var bad faults
-	need := func(value, name string) {
-		if c.missing(prefix+name, value) {
-			bad.add("%s%s is not set: a credential of kind %q needs it", prefix, name, cred.kind())
+	if cred.kind() == "" {
+		if !c.Set[prefix+"CLIENT_SECRET"] { // else it was given, but could not be read
+			bad.add("no credential: set %sCLIENT_ID with %sCLIENT_SECRET (or _FILE) or %sCERTIFICATE_FILE, or %sCREDENTIAL=cli, workload or managed",
+				prefix, prefix, prefix, prefix)
 		}
+		return bad
 	}
-	switch cred.kind() {
-	case "secret":
-		need(cred.ClientID, "CLIENT_ID")
-		need(cred.ClientSecret.Reveal(), "CLIENT_SECRET")
-	case "certificate":
-		need(cred.ClientID, "CLIENT_ID")
-		need(cred.CertificateFile, "CERTIFICATE_FILE")
-	case "cli":
-	case "":
-		if c.Set[prefix+"CLIENT_SECRET"] {
-			break // it was given, but could not be read
+	kinds, err := azpipe.ParseKinds(cred.kind())
+	if err != nil {
+		bad.add("%sCREDENTIAL: %q is not valid here: want secret, certificate or cli, on a platform workload or managed, or several in the order of trying, each once, such as workload,managed,cli",
+			prefix, cred.Kind)
+	}
+	for _, kind := range kinds {
+		need := func(value, name string) {
+			if c.missing(prefix+name, value) {
+				bad.add("%s%s is not set: a credential of kind %q needs it", prefix, name, kind)
+			}
 		}
-		bad.add("no credential: set %sCLIENT_ID with %sCLIENT_SECRET (or _FILE) or %sCERTIFICATE_FILE, or %sCREDENTIAL=cli",
-			prefix, prefix, prefix, prefix)
-	default:
-		bad.add("%sCREDENTIAL: %q is not valid here: want secret, certificate or cli", prefix, cred.Kind)
+		switch kind {
+		case azpipe.KindSecret:
+			need(cred.ClientID, "CLIENT_ID")
+			need(cred.ClientSecret.Reveal(), "CLIENT_SECRET")
+		case azpipe.KindCertificate:
+			need(cred.ClientID, "CLIENT_ID")
+			need(cred.CertificateFile, "CERTIFICATE_FILE")
+		}
 	}
 	return bad
 }

@@ -33,21 +33,24 @@ type Config struct {
 // Tenant is where the API is and whose it is.
 type Tenant struct {
 	ID        string `env:"MDE_TENANT_ID"`
-	BaseURL   string `env:"MDE_BASE_URL"`                      // default https://api.security.microsoft.com
-	Scope     string `env:"MDE_SCOPE"`                         // default https://api.securitycenter.microsoft.com/.default
-	Authority string `env:"MDE_AUTHORITY"`                     // default https://login.microsoftonline.com
-	CAFile    string `env:"MDE_CA_FILE"`                       // PEM; trusted besides the system's, for the hosts above
-	PerMinute int    `env:"MDE_CALLS_PER_MINUTE, default=100"` // per endpoint, as documented
-	PerHour   int    `env:"MDE_CALLS_PER_HOUR, default=1500"`
+	CloudName string `env:"MDE_CLOUD"`            // default public, or the one that MDE_BASE_URL belongs to
+	BaseURL   string `env:"MDE_BASE_URL"`         // default the cloud's
+	Scope     string `env:"MDE_SCOPE"`            // default the cloud's
+	Authority string `env:"MDE_AUTHORITY"`        // default the cloud's
+	GraphURL  string `env:"MDE_GRAPH_URL"`        // default the cloud's
+	CAFile    string `env:"MDE_CA_FILE"`          // PEM; trusted besides the system's, for the hosts above
+	PerMinute int    `env:"MDE_CALLS_PER_MINUTE"` // of every endpoint; default each one's documented limit
+	PerHour   int    `env:"MDE_CALLS_PER_HOUR"`
 }
 
 // Credential is one way to sign in to the tenant.
 type Credential struct {
-	Kind                string `env:"CREDENTIAL"` // secret, certificate or cli; by default what the others imply
+	Kind                string `env:"CREDENTIAL"` // one of azpipe's kinds or several in order; by default what the others imply
 	ClientID            string `env:"CLIENT_ID"`
 	ClientSecret        Secret `env:"CLIENT_SECRET"`
 	CertificateFile     string `env:"CERTIFICATE_FILE"`
 	CertificatePassword Secret `env:"CERTIFICATE_PASSWORD"`
+	TokenFile           string `env:"FEDERATED_TOKEN_FILE"` // default AZURE_FEDERATED_TOKEN_FILE, with the kind workload
 }
 
 // Identity says who a caller of the MCP server or of the shell command is.

@@ -58,6 +58,9 @@ func (c Config) Probe() error {
 // Notes are things that are allowed and that a person who sets this up may not have meant.
 func (c Config) Notes() []string {
 	var notes []string
+	if cloud, err := c.Tenant.cloud(); err == nil && !c.Sim {
+		notes = append(notes, fmt.Sprintf("the cloud is %s: API %s, sign-in %s, tokens for %s, Graph %s", cloud.Name, cloud.Endpoint, cloud.Authority, cloud.Scope, cloud.Graph))
+	}
 	if c.Policy.File == "" && c.Policy.ApproverGroup == "" && !c.Sim {
 		notes = append(notes, "MDE_APPROVER_GROUP is not set and there is no policy file: everything that needs approval is refused")
 	}

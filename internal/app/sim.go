@@ -1,9 +1,7 @@
 package app
 
 import (
-	"fmt"
-	"os"
-
+	"github.com/mde-ops/mde-ops/internal/simtenant"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
@@ -16,23 +14,15 @@ const SimApproverGroup = "S0ONCALL"
 
 // startTenant starts a simulated tenant on loopback and points the configuration at it.
 func (b *Base) startTenant() error {
-	tenant := &mdesim.Tenant{Log: b.Log}
-	server, err := tenant.Start()
+	running, err := simtenant.Start(&mdesim.Tenant{Log: b.Log}, "")
 	if err != nil {
-		return fmt.Errorf("the simulated tenant can't start: %w", err)
+		return err
 	}
-	b.onClose(func() { _ = server.Close() })
-	dir, err := os.MkdirTemp("", "mde-ops-sim-ca-")
-	if err != nil {
-		return fmt.Errorf("no folder for the simulated tenant's certificate: %w", err)
+	b.onClose(running.Close)
+	t, url := b.Config.Tenant, running.Server.URL
+	b.Config.Tenant = Tenant{
+		ID: mdesim.DefaultTenantID, BaseURL: url, Authority: url, CAFile: running.CAFile, PerMinute: t.PerMinute, PerHour: t.PerHour,
 	}
-	b.onClose(func() { _ = os.RemoveAll(dir) })
-	ca, err := server.CAFile(dir)
-	if err != nil {
-		return fmt.Errorf("the simulated tenant's certificate: %w", err)
-	}
-	t := &b.Config.Tenant
-	t.ID, t.BaseURL, t.Authority, t.CAFile = mdesim.DefaultTenantID, server.URL, server.URL, ca
 	b.Config.Read = Credential{ClientID: mdesim.DefaultReaderID, ClientSecret: NewSecret(mdesim.DefaultReaderSecret)}
 	b.Config.Write = Credential{ClientID: mdesim.DefaultAppID, ClientSecret: NewSecret(mdesim.DefaultAppSecret)}
 	if b.Config.Identity.User == "" {

@@ -47,12 +47,17 @@ type authority struct {
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{}
+	a.start(t)
+	return a
+}
+
+func (a *authority) start(t testing.TB) {
+	t.Helper()
 	a.Server = httptest.NewTLSServer(http.HandlerFunc(a.serve))
 	t.Cleanup(a.Close)
 	a.caFile = filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})
 	require.NoError(t, os.WriteFile(a.caFile, block, 0o600))
-	return a
 }
 
 func (a *authority) serve(w http.ResponseWriter, r *http.Request) {
@@ -205,7 +210,7 @@ func TestCredentialFaults(t *testing.T) {
 		says   []string
 	}{
 		"everything missing": {func(c *CredentialConfig) { *c = CredentialConfig{Kind: KindSecret} }, []string{"tenant id is missing", "client id is missing", "client secret is missing"}},
-		"unknown kind":       {func(c *CredentialConfig) { c.Kind = "magic" }, []string{`"magic"`, "secret, certificate or cli"}},
+		"unknown kind":       {func(c *CredentialConfig) { c.Kind = "magic" }, []string{`"magic"`, "use secret, certificate, workload, managed or cli"}},
 		"tenant":             {func(c *CredentialConfig) { c.TenantID = "a/b" }, []string{"tenant id"}},
 		"client":             {func(c *CredentialConfig) { c.ClientID = "x" }, []string{"not a GUID"}},
 		"line end":           {func(c *CredentialConfig) { c.ClientSecret = someSecret + "\n" }, []string{"white space"}},

@@ -16,7 +16,8 @@ func Word(meant string, offered []string) (string, bool) {
 		if len(word) >= 3 && strings.HasPrefix(candidate, word) {
 			return o, true
 		}
-		if d := distance(word, candidate); d < min(limit, max(1, len(word))) {
+		// Of a short word most letters must be there: "ina" is not what "china" means.
+		if d := distance(word, candidate); d < min(limit, max(1, len(word))) && 2*d <= max(2, len(candidate)) {
 			best, limit = o, d
 		}
 	}
