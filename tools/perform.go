@@ -52,6 +52,12 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 	return p, nil
 }
 
+// acting makes a call one that is part of an approved step: it never waits here, because the worker plans for that, and
+// goes before what only looks.
+func acting(ctx context.Context) context.Context {
+	return mdecore.WithPriority(mdecore.WithoutWaiting(ctx), mdecore.Containment)
+}
+
 // Apply sends one step: one write, never repeated here. A worker.NotSent error says that it certainly was not accepted, a
 // worker.Refused that Defender said no; after any other the write may have happened.
 func (p *Performer) Apply(ctx context.Context, t worker.Task) (worker.Receipt, error) {
@@ -59,7 +65,7 @@ func (p *Performer) Apply(ctx context.Context, t worker.Task) (worker.Receipt, e
 	if err != nil {
 		return worker.Receipt{}, &worker.Refused{Text: err.Error(), Err: err}
 	}
-	return c.performs.apply(mdecore.WithoutWaiting(ctx), p.writer, t)
+	return c.performs.apply(acting(ctx), p.writer, t)
 }
 
 // Find looks for a step's write in the tenant, by its tag, among what was created since.
@@ -68,7 +74,7 @@ func (p *Performer) Find(ctx context.Context, t worker.Task, since time.Time) (w
 	if err != nil {
 		return worker.Receipt{}, false, err
 	}
-	return c.performs.find(mdecore.WithoutWaiting(ctx), p.reader, t, since)
+	return c.performs.find(acting(ctx), p.reader, t, since)
 }
 
 // Follow asks how far an accepted step has come.
@@ -77,7 +83,7 @@ func (p *Performer) Follow(ctx context.Context, t worker.Task, actionID string) 
 	if err != nil {
 		return worker.Progress{}, err
 	}
-	return c.performs.follow(mdecore.WithoutWaiting(ctx), p.reader, t, actionID)
+	return c.performs.follow(acting(ctx), p.reader, t, actionID)
 }
 
 // tool finds the acting tool of a task and refuses what was not planned for this tenant or by this catalogue.

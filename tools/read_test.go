@@ -222,7 +222,7 @@ func TestATenantThatFailsIsToldClearly(t *testing.T) {
 	}{
 		{mdesim.Fault{Path: "/api/**", Status: 403, Times: -1}, "403"},
 		{mdesim.Fault{Path: "/api/**", Status: 500, Times: -1}, "500"},
-		{mdesim.Fault{Path: "/api/**", Status: 429, RetryAfter: "3600", Times: -1}, "429"},
+		{mdesim.Fault{Path: "/api/**", Status: 429, RetryAfter: "0", Times: -1}, "429"},
 		{mdesim.Fault{Path: "/api/**", Kind: mdesim.FaultTruncated, Times: -1}, "could not be asked"},
 		{mdesim.Fault{Path: "/api/**", Kind: mdesim.FaultForeignLink, Times: -1}, "could not be asked"},
 		// The devices are found and their open actions are not: that is no leave to act.

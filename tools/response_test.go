@@ -305,14 +305,9 @@ func TestWhatApplySaysAboutAFailedWrite(t *testing.T) {
 	var notSent *worker.NotSent
 	var refused *worker.Refused
 
-	w.Tenant.Fail(mdesim.Fault{Path: path, Status: 429, RetryAfter: "7"})
-	_, err := w.performer.Apply(t.Context(), job)
-	require.ErrorAs(t, err, &notSent)
-	require.Equal(t, 7*time.Second, notSent.RetryAfter)
-
 	for _, status := range []int{400, 403, 404} {
 		w.Tenant.Fail(mdesim.Fault{Path: path, Status: status})
-		_, err = w.performer.Apply(t.Context(), job)
+		_, err := w.performer.Apply(t.Context(), job)
 		require.ErrorAs(t, err, &refused)
 	}
 	for _, f := range []mdesim.Fault{
@@ -323,7 +318,7 @@ func TestWhatApplySaysAboutAFailedWrite(t *testing.T) {
 	} {
 		before := w.Tenant.Writes()
 		w.Tenant.Fail(f)
-		_, err = w.performer.Apply(t.Context(), job)
+		_, err := w.performer.Apply(t.Context(), job)
 		require.Error(t, err)
 		require.False(t, errorAs(err, &notSent) || errorAs(err, &refused), "%v must stay uncertain", f)
 		require.Equal(t, before+1, w.Tenant.Writes(), "a write is sent once")
@@ -333,6 +328,17 @@ func TestWhatApplySaysAboutAFailedWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, w.Tenant.Effects()[0].ActionID, receipt.ActionID)
+
+	// Last, because the service's refusal holds later calls of the same operation back.
+	w.Tenant.Fail(mdesim.Fault{Path: path, Status: 429, RetryAfter: "7"})
+	_, err = w.performer.Apply(t.Context(), job)
+	require.ErrorAs(t, err, &notSent)
+	require.InDelta(t, 7, notSent.RetryAfter.Seconds(), 0.1)
+	before := w.Tenant.Writes()
+	_, err = w.performer.Apply(t.Context(), job)
+	require.ErrorAs(t, err, &notSent)
+	require.InDelta(t, 7, notSent.RetryAfter.Seconds(), 0.5)
+	require.Equal(t, before, w.Tenant.Writes(), "a second step does not have to be refused to learn of it")
 }
 
 func TestThePerformerRefusesWhatWasNotPlannedHere(t *testing.T) {

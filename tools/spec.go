@@ -156,7 +156,8 @@ func (s spec[In, Out]) runPlan(ctx context.Context, on *session, raw json.RawMes
 	if err != nil {
 		return approvals.Plan{}, false, err
 	}
-	plan, err := s.plan(ctx, on, in)
+	// What a plan has to look up goes before what others only want to see.
+	plan, err := s.plan(mdecore.WithPriority(ctx, mdecore.Containment), on, in)
 	if err != nil {
 		return approvals.Plan{}, false, err
 	}

@@ -8,9 +8,11 @@
 //	retry        429 by Retry-After for every method; 5xx, 408 and cut connections for reads only
 //	host pin     refuses any host but the configured one, before a token is asked for
 //	renew        one 401 is answered with a rebuilt credential and one more send
-//	budget       keeps each endpoint within its documented calls per minute and per hour
+//	budget       keeps each endpoint within its documented calls per minute and per hour: who has to wait waits in line,
+//	             containment first, and a 429 pauses the endpoint for all callers
 //	bearer       azcore's own token policy
-//	attempt      time limit of one send, and whether a failed write can have reached the service at all
+//	attempt      opens a large body from its source; time limit of one send, and whether a failed write can have reached
+//	             the service at all
 //	buffer       reads the answer with a size limit
 //
 // The transport below it limits connecting, waiting for an answer and silence inside a body, never the length of a

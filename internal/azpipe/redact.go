@@ -25,10 +25,11 @@ var secretPatterns = sync.OnceValue(func() []secretPattern {
 		{regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){0,3}`), redacted},
 		// Authorization header values.
 		{regexp.MustCompile(`(?i)\b(Bearer|Basic)(?: |%20|\+)+[A-Za-z0-9._~+/=%:-]{16,}`), "$1 " + redacted},
-		// name=value in addresses and forms, also percent-encoded inside another address.
-		{regexp.MustCompile(`(?i)(\b|%[0-9a-f]{2})(sig|signature|client_secret|client_assertion|access_token|refresh_token|id_token|password)(=|%3D|%253D)[^\s&"'<>;,)\\]+`), "${1}${2}${3}" + redacted},
-		// "name":"value" in JSON, also where the quotes are escaped.
-		{regexp.MustCompile(`(?i)(\\?"(?:client_?secret|client_?assertion|access_?token|refresh_?token|id_?token|password)\\?"\s*:\s*\\?")[^"\\]+`), "${1}" + redacted},
+		// name=value in addresses and forms, also percent-encoded (once or more) inside another address, or after an
+		// ampersand that JSON has escaped.
+		{regexp.MustCompile(`(?i)(\b|%(?:25)*[0-9a-f]{2}|\\u00[0-9a-f]{2})(sig|signature|client_secret|client_assertion|access_token|refresh_token|id_token|password)(=|%(?:25)*3D|\\u003D)[^\s&"'<>;,)\\]+`), "${1}${2}${3}" + redacted},
+		// "name":"value" in JSON, also where the quotes are escaped. Other escapes are part of the value.
+		{regexp.MustCompile(`(?i)(\\?"(?:client_?secret|client_?assertion|access_?token|refresh_?token|id_?token|password)\\?"\s*:\s*\\?")(?:[^"\\]|\\[^"])+`), "${1}" + redacted},
 	}
 })
 

@@ -1,12 +1,16 @@
 package azpipe
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,23 +33,64 @@ func TestRedact(t *testing.T) {
 		`{\"client_secret\": \"x y\"}`:                             `{\"client_secret\": \"REDACTED\"}`,
 		"Basic authentication is off, the design=ok, code=Expired": "Basic authentication is off, the design=ok, code=Expired",
 		"AADSTS7000215: Invalid client secret provided.":           "AADSTS7000215: Invalid client secret provided.",
+		`{"u":"https://x/y?sv=1\u0026sig=a%2Bb\u0026se=2"}`:        `{"u":"https://x/y?sv=1\u0026sig=REDACTED\u0026se=2"}`,
+		`https://x/?sv=1\u0026sig\u003dabc`:                        `https://x/?sv=1\u0026sig\u003dREDACTED`,
+		"u=https%253A%252F%252Fz%253Fa%253D1%2526sig%253Dabc&v=1":  "u=https%253A%252F%252Fz%253Fa%253D1%2526sig%253DREDACTED&v=1",
+		"<a href=\"https://x/?sv=1&amp;sig=abc&amp;se=1\">":        "<a href=\"https://x/?sv=1&amp;sig=REDACTED&amp;se=1\">",
+		`{"access_token":"ab\u002bcd\/ef","expires_in":1}`:         `{"access_token":"REDACTED","expires_in":1}`,
+		`{\"access_token\":\"ab\\u002bcd\",\"x\":\"y\"}`:           `{\"access_token\":\"REDACTED\",\"x\":\"y\"}`,
 		"": "",
 	} {
 		require.Equal(t, want, Redact(text))
 	}
 }
 
+// FuzzRedact plants secrets of every form into outside text: none may survive, wherever it stands, and the text around a
+// secret stays what it was.
 func FuzzRedact(f *testing.F) {
-	for _, s := range []string{"", "sig=", "Bearer x", someJWT, `"access_token":"`, "%3D", "sig%3Dsig=sig=", "Bearer Bearer ", "eyJ.eyJ.."} {
-		f.Add(s, "tail")
+	for _, s := range []string{"", "sig=", "Bearer x", someJWT, `"access_token":"`, "%3D", "sig%3Dsig=sig=", "Bearer Bearer ", "eyJ.eyJ..", `\u0026`} {
+		f.Add(s, "tail", "c2VjcmV0")
 	}
-	f.Fuzz(func(t *testing.T, before, after string) {
-		once := Redact(before + "&sig=" + someSecret + "&" + after)
-		require.NotContains(t, once, someSecret)
-		require.Equal(t, once, Redact(once), "redacting twice must change nothing")
+	f.Fuzz(func(t *testing.T, before, after, seed string) {
+		sas, token := secretOf(seed)
+		for _, tc := range []struct{ start, secret, end string }{
+			{"?sv=1&sig=", sas, "&se=2"},
+			{`?sv=1\u0026sig=`, sas, `\u0026se=2`},
+			{"%3Fsv%3D1%26sig%3D", url.QueryEscape(sas), "&se=2"},
+			{"%253Fsv%253D1%2526sig%253D", url.QueryEscape(url.QueryEscape(sas)), " "},
+			{"client_secret=", sas, "&scope=s"},
+			{`{"client_secret":"`, someSecret + token, `"}`},
+			{`{\"refresh_token\": \"`, token, `\"}`},
+			{"Authorization: Bearer ", token, "\n"},
+			{"Authorization: Basic ", token, "\n"},
+		} {
+			planted := Redact(before + " " + tc.start + tc.secret + tc.end + after)
+			require.NotContains(t, planted, tc.secret)
+			require.Equal(t, planted, Redact(planted), "redacting twice must change nothing")
+			quiet := harmless(before) + " " + tc.start
+			require.Equal(t, quiet+redacted+tc.end+harmless(after), Redact(quiet+tc.secret+tc.end+harmless(after)))
+		}
 		require.NotContains(t, Redact(before+" Authorization: Bearer "+someJWT+" "+after), someJWT[40:])
-		require.NotContains(t, Redact(before+`{"client_secret":"`+someSecret+`"}`+after), someSecret)
 	})
+}
+
+// secretOf makes a percent-encoded SAS signature and a token out of any text.
+func secretOf(seed string) (sas, token string) {
+	sum := sha256.Sum256([]byte(seed))
+	return url.QueryEscape(base64.StdEncoding.EncodeToString(sum[:])), base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// harmless makes a text in which nothing can be taken for a secret.
+func harmless(s string) string {
+	return " " + strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return 'x'
+		}
+		if strings.ContainsRune(`"'=:%\ `, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?")) + " "
 }
 
 func TestTransportErrorsHoldNoSignature(t *testing.T) {

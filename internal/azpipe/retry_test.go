@@ -3,6 +3,8 @@ package azpipe
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,13 +167,28 @@ func TestRetryAfterForms(t *testing.T) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	for _, v := range []string{"", "1", "-1", "99999999999999999999", "Sun, 22 Nov 2026 10:00:42 GMT", "x", "1e9", "٣"} {
+	for _, v := range []string{"", "1", "-1", "99999999999999999999", "Sun, 22 Nov 2026 10:00:42 GMT", "x", "1e9", "٣", "0x1", "+5", "1_0", " 007 "} {
 		f.Add(v, "")
 		f.Add("5", v)
 	}
+	now := time.Unix(1e9, 0)
 	f.Fuzz(func(t *testing.T, value, date string) {
-		wait, ok := RetryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, time.Unix(1e9, 0))
+		header := http.Header{"Retry-After": {value}, "Date": {date}}
+		wait, ok := RetryAfter(header, now)
 		require.True(t, wait >= 0 && wait <= maxRetryAfter)
 		require.True(t, ok || wait == 0)
+		again, _ := RetryAfter(http.Header{"Retry-After": {" " + value + "\t"}, "Date": {date}}, now)
+		require.Equal(t, wait, again, "blanks around it mean nothing")
+		text := strings.TrimSpace(value)
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			require.True(t, ok)
+			require.Equal(t, min(n, 24*60*60), uint64(wait/time.Second))
+		} else if at, err := http.ParseTime(text); err == nil && ok {
+			if _, err := http.ParseTime(date); err != nil {
+				require.Equal(t, min(max(at.Sub(now), 0), maxRetryAfter), wait, "without a date of the service ours counts")
+			}
+		} else {
+			require.True(t, !ok || isDigits(text), "%q has no meaning", value)
+		}
 	})
 }
