@@ -35,10 +35,12 @@ const (
 	ClassificationFalsePositive                 AlertClassification = "FalsePositive"
 )
 
-// AlertDetermination refines a classification. Unknown values are kept.
+// AlertDetermination refines a classification. Unknown values are kept. Compare with Same, because two of them have two
+// names.
 type AlertDetermination string
 
-// The determinations of an alert. Which ones go with which classification is on the page alerts.md.
+// The determinations of an alert. Which ones go with which classification is on the page alerts.md. update-alert.md calls
+// ConfirmedUserActivity ConfirmedActivity and Clean NotMalicious; both names are understood.
 const (
 	DeterminationMultiStagedAttack         AlertDetermination = "MultiStagedAttack"
 	DeterminationMaliciousUserActivity     AlertDetermination = "MaliciousUserActivity"
@@ -49,10 +51,26 @@ const (
 	DeterminationSecurityTesting           AlertDetermination = "SecurityTesting"
 	DeterminationLineOfBusinessApplication AlertDetermination = "LineOfBusinessApplication"
 	DeterminationConfirmedUserActivity     AlertDetermination = "ConfirmedUserActivity"
+	DeterminationConfirmedActivity         AlertDetermination = "ConfirmedActivity"
 	DeterminationClean                     AlertDetermination = "Clean"
+	DeterminationNotMalicious              AlertDetermination = "NotMalicious"
 	DeterminationInsufficientData          AlertDetermination = "InsufficientData"
 	DeterminationOther                     AlertDetermination = "Other"
 )
+
+// usual is the name that alerts.md gives a determination.
+func (d AlertDetermination) usual() AlertDetermination {
+	switch d {
+	case DeterminationConfirmedActivity:
+		return DeterminationConfirmedUserActivity
+	case DeterminationNotMalicious:
+		return DeterminationClean
+	}
+	return d
+}
+
+// Same reports whether two determinations mean the same, whichever of its names each goes by.
+func (d AlertDetermination) Same(other AlertDetermination) bool { return d.usual() == other.usual() }
 
 // Alert is the alert resource (alerts.md). Titles, names and comments in it are written by others, attackers included.
 type Alert struct {
@@ -66,7 +84,7 @@ type Alert struct {
 	ResolvedTime       Time                `json:"resolvedTime"`
 	IncidentID         Int                 `json:"incidentId"`
 	InvestigationID    Int                 `json:"investigationId"`
-	InvestigationState string              `json:"investigationState"`
+	InvestigationState InvestigationState  `json:"investigationState"`
 	AssignedTo         string              `json:"assignedTo"`
 	RbacGroupName      string              `json:"rbacGroupName"`
 	MitreTechniques    Strings             `json:"mitreTechniques"`
@@ -93,6 +111,23 @@ type AlertComment struct {
 	Comment     string `json:"comment"`
 	CreatedBy   string `json:"createdBy"`
 	CreatedTime Time   `json:"createdTime"`
+}
+
+// UnmarshalJSON accepts the samples' createdTime and the createTime of the documentation's table.
+func (c *AlertComment) UnmarshalJSON(data []byte) error {
+	type plain AlertComment
+	var both struct {
+		plain
+		CreateTime Time `json:"createTime"`
+	}
+	if err := unmarshal(data, &both); err != nil {
+		return err
+	}
+	*c = AlertComment(both.plain)
+	if c.CreatedTime.IsZero() {
+		c.CreatedTime = both.CreateTime
+	}
+	return nil
 }
 
 // AlertEvidence is one thing an alert is about. Which fields are set depends on EntityType.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -63,6 +64,7 @@ type Client struct {
 	readTimeout  time.Duration
 	writeTimeout time.Duration
 	logger       *slog.Logger
+	warned       sync.Map // what warnOnce has said
 }
 
 // New returns a client that signs in with cred. When cred is an *azpipe.Renewable, a 401 is answered with a really new
@@ -135,7 +137,7 @@ type service struct {
 func (c *Client) get(ctx context.Context, what call, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.readTimeout)
 	defer cancel()
-	return c.do(ctx, what, azpipe.Operation{}, out)
+	return c.do(ctx, what, azpipe.Operation{Reads: true}, out)
 }
 
 // write performs a call that changes something and decodes the answer into out; nil when there is nothing to decode.
@@ -242,4 +244,14 @@ func (c *Client) log(ctx context.Context, op, endpoint string, resp *http.Respon
 		attrs = append(attrs, slog.String("error", failed.Error()), slog.String("request_id", failed.RequestID))
 	}
 	c.logger.LogAttrs(ctx, slog.LevelDebug, "mde call", attrs...)
+}
+
+// warnOnce writes a warning once in the client's life: about what the service has retired, for those who still use it.
+func (c *Client) warnOnce(ctx context.Context, about, message string, attrs ...slog.Attr) {
+	if c.logger == nil {
+		return
+	}
+	if _, said := c.warned.LoadOrStore(about, true); !said {
+		c.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
+	}
 }

@@ -2,15 +2,17 @@ package mdecore_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mde-ops/mde-ops/mdecore"
+	table "github.com/mde-ops/mde-ops/mdecore/operations"
 )
 
 // contractDir is the directory with the API as data: resources.json, operations.json and samples/.
@@ -23,119 +25,241 @@ func contractDir(t *testing.T) string {
 	return dir
 }
 
-func TestContractSamplesDecode(t *testing.T) {
-	dir := filepath.Join(contractDir(t), "samples")
-	one := func(into any) func(*testing.T, []byte) {
-		return func(t *testing.T, data []byte) {
-			require.NoError(t, json.Unmarshal(data, into))
-			require.NotEmpty(t, reflect.ValueOf(into).Elem().FieldByName("ID").String())
-		}
-	}
-	many := func(check func(*testing.T, []byte)) func(*testing.T, []byte) {
-		return func(t *testing.T, data []byte) {
-			var page struct{ Value []json.RawMessage }
-			require.NoError(t, json.Unmarshal(data, &page))
-			require.NotEmpty(t, page.Value)
-			for _, item := range page.Value {
-				check(t, item)
-			}
-		}
-	}
-	alert, machine, action := one(new(mdecore.Alert)), one(new(mdecore.Machine)), one(new(mdecore.MachineAction))
-	samples := map[string]func(*testing.T, []byte){
-		"get_alert": alert, "list_alerts": many(alert), "get_machine": machine, "get_alert_machine": machine, "list_machines": many(machine),
-		"get_machine_action": action, "list_machine_actions": many(action),
-	}
-	for name, check := range samples {
-		files, err := filepath.Glob(filepath.Join(dir, name+".*response.json"))
-		require.NoError(t, err)
-		require.NotEmpty(t, files, name)
-		for _, file := range files {
-			t.Run(filepath.Base(file), func(t *testing.T) {
-				data, err := os.ReadFile(file)
-				require.NoError(t, err)
-				check(t, data)
-			})
-		}
-	}
+func readJSON(t *testing.T, into any, path ...string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(append([]string{contractDir(t)}, path...)...))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, into))
 }
 
-func TestContractRequestsHaveTheDocumentedFields(t *testing.T) {
-	dir := filepath.Join(contractDir(t), "samples")
-	for name, body := range map[string]any{
-		"isolate_machine": mdecore.IsolateRequest{}, "unisolate_machine": mdecore.UnisolateRequest{}, "cancel_machine_action": mdecore.CancelRequest{},
-	} {
-		data, err := os.ReadFile(filepath.Join(dir, name+".request.json"))
-		require.NoError(t, err)
-		ours, err := json.Marshal(body)
-		require.NoError(t, err)
-		var want, got map[string]any
-		require.NoError(t, json.Unmarshal(data, &want))
-		require.NoError(t, json.Unmarshal(ours, &got))
-		for field := range want {
-			require.Contains(t, got, field, name)
+// merged joins the maps of all families; nothing may stand in two of them.
+func merged(t testing.TB, families ...map[string]any) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for _, family := range families {
+		for name, v := range family {
+			require.NotContains(t, all, name)
+			all[name] = v
 		}
-		require.Len(t, got, len(want), name)
 	}
+	return all
+}
+
+// documented is an entry of operations.json.
+type documented struct {
+	ID, Family, Method, Path, Doc, State string
+	Destructive                          bool
+	QueryParams                          []struct{ Name string } `json:"query_params"`
+	OData                                *struct {
+		Filter, Expand []string
+		TopMax         int `json:"top_max"`
+		PageSizeMax    int `json:"page_size_max"`
+	}
+	Request struct {
+		Fields []struct {
+			Name     string
+			Required bool
+		}
+	}
+	Success     struct{ Status int }
+	Permissions struct {
+		Application, Delegated []string
+		Older                  struct{ Application, Delegated []string } `json:"older_revisions"`
+	}
+	RateLimits struct {
+		PerMinute int `json:"per_minute"`
+		PerHour   int `json:"per_hour"`
+	} `json:"rate_limits"`
+	Samples []string
+}
+
+// row is the entry as our table would write it.
+func (d documented) row(client string) table.Operation {
+	o := table.Operation{
+		ID: d.ID, Client: client, Family: d.Family, Method: d.Method, Path: d.Path, Doc: d.Doc, Success: d.Success.Status,
+		PerMinute: d.RateLimits.PerMinute, PerHour: d.RateLimits.PerHour, State: d.State, Destructive: d.Destructive,
+		Roles:     strings.Join(union(d.Permissions.Application, d.Permissions.Older.Application), " "),
+		Delegated: strings.Join(union(d.Permissions.Delegated, d.Permissions.Older.Delegated), " "),
+	}
+	if o.State == "current" {
+		o.State = ""
+	}
+	for _, f := range d.Request.Fields {
+		if f.Required {
+			o.Required = strings.TrimSpace(o.Required + " " + f.Name)
+		}
+	}
+	for _, q := range d.QueryParams {
+		o.Query = strings.TrimSpace(o.Query + " " + q.Name)
+	}
+	if d.OData != nil {
+		o.Filter, o.Expand, o.MaxTop = strings.Join(d.OData.Filter, " "), strings.Join(d.OData.Expand, " "), d.OData.TopMax
+		if o.MaxTop == 0 {
+			o.MaxTop = d.OData.PageSizeMax
+		}
+	}
+	return o
+}
+
+// union is a with what only b has, in that order.
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func TestContractTable(t *testing.T) {
+	t.Parallel()
+	var entries []documented
+	readJSON(t, &entries, "operations.json")
+	ours := map[string]table.Operation{}
+	for _, o := range table.All() {
+		if !o.Graph {
+			ours[o.ID] = o
+		}
+	}
+	for _, d := range entries {
+		o, ok := ours[d.ID]
+		require.True(t, ok, "%s is documented and not in the table", d.ID)
+		require.Equal(t, d.row(o.Client), o)
+		delete(ours, d.ID)
+	}
+	require.Empty(t, slices.Collect(maps.Keys(ours)), "in the table and not documented")
 }
 
 func TestContractResourcesAreComplete(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(contractDir(t), "resources.json"))
-	require.NoError(t, err)
+	t.Parallel()
 	var resources []struct {
 		Name       string
 		Properties []struct{ Name string }
 	}
-	require.NoError(t, json.Unmarshal(data, &resources))
-	types := map[string]any{
-		"alert": mdecore.Alert{}, "alertComment": mdecore.AlertComment{}, "alertEvidence": mdecore.AlertEvidence{}, "machine": mdecore.Machine{},
-		"ipAddress": mdecore.IPAddress{}, "machineAction": mdecore.MachineAction{}, "relatedFileInfo": mdecore.RelatedFileInfo{},
-		"liveResponseCommandStatus": mdecore.CommandStatus{}, "liveResponseCommand": mdecore.Command{},
-	}
-	compared := 0
+	readJSON(t, &resources, "resources.json")
+	types := contractResources(t)
 	for _, r := range resources {
 		ours, ok := types[r.Name]
 		if !ok {
+			t.Errorf("there is no type for the resource %s", r.Name)
 			continue
 		}
-		compared++
-		tags := jsonTags(ours)
+		tags := jsonTags(reflect.TypeOf(ours))
 		for _, p := range r.Properties {
-			require.Contains(t, tags, p.Name, "resource %s", r.Name)
+			require.True(t, tags[strings.ToLower(p.Name)], "resource %s has the property %s", r.Name, p.Name)
 		}
+		delete(types, r.Name)
 	}
-	require.Equal(t, len(types), compared)
+	require.Empty(t, slices.Collect(maps.Keys(types)), "types of resources that are not documented")
 }
 
-func jsonTags(v any) (tags []string) {
-	typ := reflect.TypeOf(v)
+// jsonTags are the names of a struct's JSON fields in lower case, because encoding/json reads them in any case. A type
+// that is no struct claims the one property that resources give a plain value.
+func jsonTags(typ reflect.Type) map[string]bool {
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	tags := map[string]bool{}
+	if typ.Kind() != reflect.Struct {
+		return tags
+	}
 	for i := range typ.NumField() {
-		tag, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-		tags = append(tags, tag)
+		field := typ.Field(i)
+		if field.Anonymous {
+			maps.Copy(tags, jsonTags(field.Type))
+			continue
+		}
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		tags[strings.ToLower(tag)] = true
 	}
 	return tags
 }
 
-func TestContractOperationsMatchTheDirectives(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(contractDir(t), "operations.json"))
-	require.NoError(t, err)
-	var documented []struct {
-		Method, Path, Doc string
-		Permissions       struct {
-			Application []string
-			Older       struct{ Application []string } `json:"older_revisions"`
+func TestContractRequestsHaveTheDocumentedFields(t *testing.T) {
+	t.Parallel()
+	var entries []documented
+	readJSON(t, &entries, "operations.json")
+	requests := contractRequests(t)
+	for _, d := range entries {
+		if len(d.Request.Fields) == 0 {
+			continue
+		}
+		body, ok := requests[d.ID]
+		if !ok {
+			t.Errorf("there is no request type for %s", d.ID)
+			continue
+		}
+		tags := exactTags(reflect.TypeOf(body))
+		for _, f := range d.Request.Fields {
+			require.Contains(t, tags, f.Name, "%s: body parameters are case-sensitive", d.ID)
+		}
+		require.Len(t, tags, len(d.Request.Fields), "%s: %v", d.ID, tags)
+		delete(requests, d.ID)
+	}
+	require.Empty(t, slices.Collect(maps.Keys(requests)), "request types of operations without a body")
+}
+
+// exactTags are the names of a request's fields as they are sent.
+func exactTags(typ reflect.Type) (tags []string) {
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		if field.Anonymous {
+			tags = append(tags, exactTags(field.Type)...)
+		} else if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag != "-" && field.IsExported() {
+			tags = append(tags, tag)
 		}
 	}
-	require.NoError(t, json.Unmarshal(data, &documented))
-	byEndpoint := map[string]int{}
-	for i, op := range documented {
-		byEndpoint[op.Method+" "+sameNames(op.Path)] = i
+	return tags
+}
+
+// TestContractSamples decodes every documented answer into its type, writes it again, and finds everything in it that the
+// type claims to hold.
+func TestContractSamples(t *testing.T) {
+	dir := filepath.Join(contractDir(t), "samples")
+	types := contractSamples(t)
+	files, err := filepath.Glob(filepath.Join(dir, "*.response.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	used := map[string]bool{}
+	for _, file := range files {
+		base := filepath.Base(file)
+		id, _, _ := strings.Cut(base, ".")
+		if id == "error" || id == "token" {
+			continue // read by the errors' and the credentials' own tests
+		}
+		t.Run(base, func(t *testing.T) {
+			into, ok := types[id]
+			require.True(t, ok, "no type is named for the answers of %s", id)
+			used[id] = true
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, item := range items(t, data, into) {
+				roundTrip(t, item, into)
+			}
+		})
 	}
-	for method, d := range directives(t) {
-		i, ok := byEndpoint[d.method+" "+sameNames(d.path)]
-		require.True(t, ok, "%s: %s %s is not documented", method, d.method, d.path)
-		op := documented[i]
-		require.Contains(t, d.doc, op.Doc, "%s must name its page", method)
-		require.ElementsMatch(t, append(op.Permissions.Application, op.Permissions.Older.Application...), d.roles, method)
+	for id := range types {
+		require.True(t, used[id], "%s: a type is named, but there is no sample", id)
 	}
+}
+
+// items are the elements of a list, or the answer itself when the type is of a whole answer.
+func items(t *testing.T, data []byte, into any) []json.RawMessage {
+	t.Helper()
+	var envelope map[string]json.RawMessage
+	if json.Unmarshal(data, &envelope) != nil {
+		return []json.RawMessage{data} // a bare number
+	}
+	value := envelope["value"]
+	if len(value) == 0 || value[0] != '[' || jsonTags(reflect.TypeOf(into))["value"] {
+		return []json.RawMessage{data}
+	}
+	var list []json.RawMessage
+	require.NoError(t, json.Unmarshal(value, &list))
+	require.NotEmpty(t, list)
+	return list
 }

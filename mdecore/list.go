@@ -1,7 +1,9 @@
 package mdecore
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -32,19 +34,13 @@ func (q Query) call(what call) call {
 	return what
 }
 
-// page is one answer of a list.
-type page[T any] struct {
-	Value    []T    `json:"value"`
-	NextLink string `json:"@odata.nextLink"`
-}
-
 // query writes the OData parameters of a list whose pages hold at most limit items.
 func (p Page) query(filter Filter, limit int) url.Values {
 	query := url.Values{}
 	if text := strings.TrimSpace(string(filter)); text != "" {
 		query.Set("$filter", text)
 	}
-	if p.Top > 0 {
+	if p.Top > 0 && limit > 0 {
 		query.Set("$top", strconv.Itoa(min(p.Top, limit)))
 	}
 	if p.Skip > 0 {
@@ -65,25 +61,36 @@ func (p Page) check() error {
 }
 
 // list iterates over all pages of a list. A failure is yielded once, with a nil item, and ends the iteration: whoever
-// sees no error has seen everything. IsNotFound holds only for a list whose first page was not found.
+// sees no error has seen everything. IsNotFound holds only for a list whose first page was not found. Items are decoded
+// one by one out of a page that has arrived whole, so that memory holds one page as it was sent and one item, and an item
+// that is kept keeps nothing else.
 func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		w := walk{client: c, next: what, first: what, bounds: bounds, pageLimit: what.pageLimit(), seen: map[string]bool{}}
 		for more := true; more; {
-			var got page[T]
-			err := c.get(ctx, w.next, &got)
+			resp, body, err := c.page(ctx, w.next)
 			if err != nil {
 				yield(nil, w.failed(err))
 				return
 			}
 			w.pages++
-			for i := range got.Value {
-				if w.full() || !yield(&got.Value[i], nil) {
-					return
+			got := pageReader{dec: json.NewDecoder(bytes.NewReader(body))}
+			stopped, err := readPage(&got, func(item *T) bool {
+				if w.full() || !yield(item, nil) {
+					return false
 				}
 				w.count++
+				return true
+			})
+			switch {
+			case stopped:
+				return
+			case err != nil:
+				err = responseError(what.op, resp, body, fmt.Errorf("page %d of the list cannot be read, so the list is incomplete: %w", w.pages, err))
+			default:
+				more, err = w.advance(got.next, got.items)
 			}
-			if more, err = w.advance(got.NextLink, len(got.Value)); err != nil {
+			if err != nil {
 				yield(nil, err)
 				return
 			}

@@ -15,6 +15,15 @@ const (
 	IsolationUnManagedDevice IsolationType = "UnManagedDevice"
 )
 
+// ScanType says how thoroughly a machine is scanned.
+type ScanType string
+
+// The kinds of antivirus scan (run-av-scan.md).
+const (
+	ScanQuick ScanType = "Quick"
+	ScanFull  ScanType = "Full"
+)
+
 // ActionType is what a machine action does. Unknown values are kept.
 type ActionType string
 

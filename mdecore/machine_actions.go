@@ -2,6 +2,8 @@ package mdecore
 
 import (
 	"context"
+	"crypto/sha1" // only for the length of what the API calls a file by
+	"encoding/hex"
 	"iter"
 	"strings"
 )
@@ -31,6 +33,46 @@ type UnisolateRequest struct {
 // CancelRequest is the body of CancelMachineAction.
 type CancelRequest struct {
 	// Comment says why. Optional.
+	Comment string `json:"Comment"`
+}
+
+// RestrictRequest is the body of RestrictCodeExecution.
+type RestrictRequest struct {
+	// Comment says why. Required.
+	Comment string `json:"Comment"`
+}
+
+// UnrestrictRequest is the body of UnrestrictCodeExecution.
+type UnrestrictRequest struct {
+	// Comment says why. Required.
+	Comment string `json:"Comment"`
+}
+
+// ScanRequest is the body of RunAntiVirusScan.
+type ScanRequest struct {
+	// Comment says why. Required.
+	Comment string `json:"Comment"`
+	// ScanType says how thoroughly. Required.
+	ScanType ScanType `json:"ScanType"`
+}
+
+// QuarantineRequest is the body of StopAndQuarantineFile.
+type QuarantineRequest struct {
+	// Comment says why. Required.
+	Comment string `json:"Comment"`
+	// SHA1 is the file, as 40 hexadecimal digits. Required.
+	SHA1 string `json:"Sha1"`
+}
+
+// PackageRequest is the body of CollectInvestigationPackage.
+type PackageRequest struct {
+	// Comment says why. Required.
+	Comment string `json:"Comment"`
+}
+
+// OffboardRequest is the body of OffboardMachine.
+type OffboardRequest struct {
+	// Comment says why. Required.
 	Comment string `json:"Comment"`
 }
 
@@ -87,6 +129,75 @@ func (r IsolateRequest) check() error {
 //mde:op POST /api/machines/{machine_id}/unisolate roles=Machine.Isolate
 func (c *Client) UnisolateMachine(ctx context.Context, machineID string, req UnisolateRequest) (*MachineAction, error) {
 	return c.actOn(ctx, "UnisolateMachine", machineID, req, checkComment(req.Comment, true))
+}
+
+// RestrictCodeExecution lets only code that Microsoft has signed run on a machine: Windows 10 1709 or newer, Windows 11.
+// Documentation page: restrict-code-execution.md.
+//
+//mde:op POST /api/machines/{machine_id}/restrictCodeExecution roles=Machine.RestrictExecution
+func (c *Client) RestrictCodeExecution(ctx context.Context, machineID string, req RestrictRequest) (*MachineAction, error) {
+	return c.actOn(ctx, "RestrictCodeExecution", machineID, req, checkComment(req.Comment, true))
+}
+
+// UnrestrictCodeExecution lets all code run on a machine again. Documentation page: unrestrict-code-execution.md.
+//
+//mde:op POST /api/machines/{machine_id}/unrestrictCodeExecution roles=Machine.RestrictExecution
+func (c *Client) UnrestrictCodeExecution(ctx context.Context, machineID string, req UnrestrictRequest) (*MachineAction, error) {
+	return c.actOn(ctx, "UnrestrictCodeExecution", machineID, req, checkComment(req.Comment, true))
+}
+
+// RunAntiVirusScan starts a scan on a machine: Windows 10 1709 or newer, Windows 11, Linux servers, macOS. A full scan
+// can take hours. Documentation page: run-av-scan.md.
+//
+//mde:op POST /api/machines/{machine_id}/runAntiVirusScan roles=Machine.Scan
+func (c *Client) RunAntiVirusScan(ctx context.Context, machineID string, req ScanRequest) (*MachineAction, error) {
+	return c.actOn(ctx, "RunAntiVirusScan", machineID, req, req.check())
+}
+
+// check refuses a request that the service would refuse.
+func (r ScanRequest) check() error {
+	if r.ScanType != ScanQuick && r.ScanType != ScanFull {
+		return invalid("scan type", string(r.ScanType), "it must be Quick or Full")
+	}
+	return checkComment(r.Comment, true)
+}
+
+// StopAndQuarantineFile stops a file's processes on a machine and moves the file to quarantine: Windows 10 1703 or newer,
+// Windows 11. Files of Microsoft and of trusted publishers are refused. Documentation page: stop-and-quarantine-file.md.
+//
+//mde:op POST /api/machines/{machine_id}/StopAndQuarantineFile roles=Machine.StopAndQuarantine,Machine.ReadWrite.All
+func (c *Client) StopAndQuarantineFile(ctx context.Context, machineID string, req QuarantineRequest) (*MachineAction, error) {
+	action, err := c.actOn(ctx, "StopAndQuarantineFile", machineID, req, req.check())
+	if err == nil && action.RelatedFileInfo != nil && !strings.EqualFold(action.RelatedFileInfo.FileIdentifier, req.SHA1) {
+		return nil, &Error{Op: "StopAndQuarantineFile", Message: "asked for file " + req.SHA1 + ", but the service's action " + shorten(action.ID) +
+			" is for file " + shorten(action.RelatedFileInfo.FileIdentifier)}
+	}
+	return action, err
+}
+
+// check refuses a request that the service would refuse.
+func (r QuarantineRequest) check() error {
+	if raw, err := hex.DecodeString(r.SHA1); err != nil || len(raw) != sha1.Size {
+		return invalid("SHA-1", r.SHA1, "it must be 40 hexadecimal digits")
+	}
+	return checkComment(r.Comment, true)
+}
+
+// CollectInvestigationPackage starts to collect a machine's investigation package. Documentation page:
+// collect-investigation-package.md.
+//
+//mde:op POST /api/machines/{machine_id}/collectInvestigationPackage roles=Machine.CollectForensics
+func (c *Client) CollectInvestigationPackage(ctx context.Context, machineID string, req PackageRequest) (*MachineAction, error) {
+	return c.actOn(ctx, "CollectInvestigationPackage", machineID, req, checkComment(req.Comment, true))
+}
+
+// OffboardMachine takes a machine out of Defender, after which nothing can be asked of it any more: Windows 10 1703 or
+// newer, Windows 11, Windows Server. It only stops the sensor; to onboard again is work on the machine.
+// Documentation page: offboard-machine-api.md.
+//
+//mde:op POST /api/machines/{machine_id}/offboard roles=Machine.Offboard
+func (c *Client) OffboardMachine(ctx context.Context, machineID string, req OffboardRequest) (*MachineAction, error) {
+	return c.actOn(ctx, "OffboardMachine", machineID, req, checkComment(req.Comment, true))
 }
 
 // actOn posts an action on a machine; invalid is what is wrong with its body.

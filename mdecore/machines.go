@@ -3,10 +3,8 @@ package mdecore
 import (
 	"context"
 	"iter"
-	"net/netip"
 	"slices"
 	"strings"
-	"time"
 )
 
 // MachinesQuery selects machines. The zero value selects all.
@@ -27,10 +25,7 @@ func (c *Client) GetMachine(ctx context.Context, id string) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.EqualFold(machine.ID, id) {
-		return nil, &Error{Op: op, Message: "asked for machine " + id + ", but the service answered with machine " + shorten(machine.ID)}
-	}
-	return machine, nil
+	return sameMachine(op, id, machine)
 }
 
 // ListMachines iterates over machines. Documentation page: get-machines.md.
@@ -105,28 +100,4 @@ func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*M
 		return nil, err
 	}
 	return slices.DeleteFunc(found, func(m *Machine) bool { return !strings.EqualFold(m.AadDeviceID, id) }), nil
-}
-
-// ipWindow is how far back the service looks for an address.
-const ipWindow = 30 * 24 * time.Hour
-
-// FindMachinesByIP returns the machines that were seen with an internal address within 15 minutes of a time in the last
-// 30 days; the zero time means now. Documentation page: find-machines-by-ip.md.
-//
-//mde:op GET /api/machines/findbyip(ip='{ip}',timestamp={timestamp}) roles=Machine.ReadWrite.All,Machine.Read.All
-func (c *Client) FindMachinesByIP(ctx context.Context, ip netip.Addr, at time.Time) ([]*Machine, error) {
-	const op = "FindMachinesByIP"
-	if !ip.IsValid() || ip.Zone() != "" {
-		return nil, refuse(op, invalid("IP address", ip.String(), "it must be an IPv4 or IPv6 address without a zone"))
-	}
-	now := time.Now()
-	if at.IsZero() {
-		at = now
-	}
-	if at.Before(now.Add(-ipWindow)) || at.After(now.Add(time.Hour)) {
-		return nil, refuse(op, invalid("timestamp", at.UTC().Format(time.RFC3339), "it must be within the past 30 days"))
-	}
-	return collect(list[Machine](ctx, c, call{
-		op: op, args: args{{value: ip.Unmap().String()}, {value: at.UTC().Format(time.RFC3339)}},
-	}, Page{}))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
-// memTenant is a tenant with one action, reached without sockets, so that its time is virtual in a synctest bubble.
+// memTenant is a tenant with one action, whose status can also be a refusal, "403" or "429 <seconds>". It is reached
+// without sockets, so that its time is virtual in a synctest bubble.
 type memTenant struct {
 	status  func(n int) string
 	polls   int
@@ -28,6 +29,15 @@ func (m *memTenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	status := m.status(m.polls)
 	m.polls++
+	if wait, throttled := strings.CutPrefix(status, "429 "); throttled {
+		return &http.Response{
+			StatusCode: http.StatusTooManyRequests, Status: "429 Too Many Requests", Header: http.Header{"Retry-After": {wait}}, Request: r,
+			Body: io.NopCloser(strings.NewReader(refusal)), ContentLength: int64(len(refusal)),
+		}, nil
+	}
+	if status == "403" {
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Request: r, Body: http.NoBody}, nil
+	}
 	body := `{"id":"` + actionID + `","status":"` + status + `"}`
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Request: r,

@@ -1,5 +1,5 @@
-// Command gen writes docs/tools.md and tools/catalogue_generated.go from the tools' own declarations, so that neither can say
-// anything else.
+// Command gen writes docs/tools.md and tools/catalogue_generated.go from the tools' own declarations, and docs/coverage.md
+// from the table of operations and the client's methods, so that none can say anything else.
 package main
 
 import (
@@ -35,7 +35,14 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(args[0], "docs", "tools.md"), []byte(page), 0o600)
+	if err := os.WriteFile(filepath.Join(args[0], "docs", "tools.md"), []byte(page), 0o600); err != nil {
+		return err
+	}
+	covered, err := coverage(filepath.Join(args[0], "mdecore"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(args[0], "docs", "coverage.md"), []byte(covered), 0o600)
 }
 
 // page is docs/tools.md.

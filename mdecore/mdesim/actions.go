@@ -8,14 +8,21 @@ import (
 )
 
 func machineActionRoutes() []route {
-	isolate := anyOf("Machine.Isolate", "Machine.Isolate")
-	const cancelling = "Machine.CollectForensics Machine.Isolate Machine.RestrictExecution Machine.Scan Machine.Offboard Machine.StopAndQuarantine Machine.LiveResponse"
+	only := func(role string) permissions { return anyOf(role, role) }
+	isolate, restrict := only("Machine.Isolate"), only("Machine.RestrictExecution")
+	quarantine := anyOf("Machine.StopAndQuarantine Machine.ReadWrite.All", "Machine.StopAndQuarantine")
 	return []route{
 		on(http.MethodGet, "list_machine_actions", "/api/machineactions", "get-machineactions-collection.md", readMachine(), listActions),
 		on(http.MethodGet, "get_machine_action", "/api/machineactions/{action_id}", "get-machineaction-object.md", readMachine(), getAction),
 		on(http.MethodPost, "isolate_machine", "/api/machines/{machine_id}/isolate", "isolate-machine.md", isolate, isolateMachine),
 		on(http.MethodPost, "unisolate_machine", "/api/machines/{machine_id}/unisolate", "unisolate-machine.md", isolate, unisolateMachine),
-		on(http.MethodPost, "cancel_machine_action", "/api/machineactions/{action_id}/cancel", "cancel-machine-action.md", anyOf(cancelling, cancelling), cancelAction),
+		on(http.MethodPost, "restrict_code_execution", "/api/machines/{machine_id}/restrictCodeExecution", "restrict-code-execution.md", restrict, restrictExecution),
+		on(http.MethodPost, "unrestrict_code_execution", "/api/machines/{machine_id}/unrestrictCodeExecution", "unrestrict-code-execution.md", restrict, unrestrictExecution),
+		on(http.MethodPost, "run_antivirus_scan", "/api/machines/{machine_id}/runAntiVirusScan", "run-av-scan.md", only("Machine.Scan"), runScan),
+		on(http.MethodPost, "stop_and_quarantine_file", "/api/machines/{machine_id}/StopAndQuarantineFile", "stop-and-quarantine-file.md", quarantine, quarantineFile),
+		on(http.MethodPost, "collect_investigation_package", "/api/machines/{machine_id}/collectInvestigationPackage", "collect-investigation-package.md", only("Machine.CollectForensics"), collectPackage),
+		on(http.MethodPost, "offboard_machine", "/api/machines/{machine_id}/offboard", "offboard-machine-api.md", only("Machine.Offboard"), offboardMachine),
+		on(http.MethodPost, "cancel_machine_action", "/api/machineactions/{action_id}/cancel", "cancel-machine-action.md", only(cancelling), cancelAction),
 	}
 }
 
@@ -31,17 +38,78 @@ const (
 
 // Types of the machine actions, and of the effects, that the simulator knows.
 const (
-	TypeIsolate   = "Isolate"
-	TypeUnisolate = "Unisolate"
-	// TypeCancel is the type of an [Effect] only.
-	TypeCancel = "Cancel"
+	TypeIsolate        = "Isolate"
+	TypeUnisolate      = "Unisolate"
+	TypeRestrict       = "RestrictCodeExecution"
+	TypeUnrestrict     = "UnrestrictCodeExecution"
+	TypeScan           = "RunAntiVirusScan"
+	TypeQuarantine     = "StopAndQuarantineFile"
+	TypeCollectPackage = "CollectInvestigationPackage"
+	TypeOffboard       = "Offboard"
+	TypeLiveResponse   = "LiveResponse"
+	// TypeCancel is the type of an [Effect] only, as are the ones below.
+	TypeCancel         = "Cancel"
+	TypeAddTag         = "AddTag"
+	TypeRemoveTag      = "RemoveTag"
+	TypeSetDeviceValue = "SetDeviceValue"
+	TypeUpdateMachine  = "UpdateMachine"
 )
 
 // action is a machine action. Its status follows from its creation time, its
 // device and the clock; only cancellation is stored.
 type action struct {
 	MachineAction
-	offline, failing bool
+	order
+	offline bool
+}
+
+// order is what is asked of a device besides its type and comment.
+type order struct {
+	// status is what the creation is answered with; 201 when zero.
+	status int
+	kind   string
+	scope  string
+	// comment is the requestor's.
+	comment string
+	// running and timeout replace the tenant's ActionRunning and ActionTimeout.
+	running, timeout time.Duration
+	// failing lets the action end as Failed.
+	failing bool
+	// file is the file that the action is about.
+	file *RelatedFile
+	// commands says how far a live response has come; nil for every other type.
+	commands func(now time.Time) []CommandStatus
+	// done changes the device when the action succeeds.
+	done func(*device)
+}
+
+// RelatedFile is the file that an action is about (documentation: machineaction.md).
+type RelatedFile struct {
+	FileIdentifier     string `json:"fileIdentifier"`
+	FileIdentifierType string `json:"fileIdentifierType"`
+}
+
+// CommandStatus is how one command of a live response went (documentation:
+// run-live-response.md).
+type CommandStatus struct {
+	Index         int        `json:"index"`
+	StartTime     *time.Time `json:"startTime"`
+	EndTime       *time.Time `json:"endTime"`
+	CommandStatus string     `json:"commandStatus"`
+	Errors        []string   `json:"errors"`
+	Command       Command    `json:"command"`
+}
+
+// Command is one command of a live response.
+type Command struct {
+	Type   string         `json:"type"`
+	Params []CommandParam `json:"params"`
+}
+
+// CommandParam is a parameter of a live response command.
+type CommandParam struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
 }
 
 // at returns the action as it is at a time.
@@ -51,8 +119,8 @@ func (t *Tenant) at(a *action, now time.Time) MachineAction {
 		return view
 	}
 	running := view.CreationTime.Add(max(0, t.ActionPending))
-	done := running.Add(max(0, t.ActionRunning))
-	timeout := view.CreationTime.Add(max(0, t.ActionTimeout))
+	done := running.Add(max(0, orDefault(a.running, t.ActionRunning)))
+	timeout := view.CreationTime.Add(max(0, orDefault(a.timeout, t.ActionTimeout)))
 	switch {
 	case a.offline && now.Before(timeout), !a.offline && now.Before(running):
 		view.Status, view.LastUpdate = StatusPending, view.CreationTime
@@ -83,66 +151,78 @@ func (t *Tenant) Actions() []MachineAction {
 	return out
 }
 
-// Isolated reports whether a device is isolated: its last isolation or release
-// that succeeded was an isolation.
-func (t *Tenant) Isolated(machineID string) bool {
-	t.ready()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.isolated(machineID)
+// actionView is an action at a time, with what its list and its single answer
+// show besides.
+type actionView struct {
+	MachineAction
+	file     *RelatedFile
+	commands []CommandStatus
 }
 
-func (t *Tenant) isolated(machineID string) bool {
-	now, isolated := t.now(), false
-	for _, a := range t.byMachine[machineID] {
-		if view := t.at(a, now); view.Status == StatusSucceeded {
-			isolated = view.Type == TypeIsolate
-		}
-	}
-	return isolated
-}
-
-// inProgress reports whether an action of the device is not final yet; the caller
-// holds t.mu.
-func (t *Tenant) inProgress(machineID string) bool {
+// view is at with the action's file and commands; the caller holds t.mu.
+func (t *Tenant) view(a *action) actionView {
 	now := t.now()
-	return slices.ContainsFunc(t.byMachine[machineID], func(a *action) bool { return !final(t.at(a, now).Status) })
+	v := actionView{MachineAction: t.at(a, now), file: a.file, commands: []CommandStatus{}}
+	if a.commands != nil {
+		v.commands = a.commands(now)
+	}
+	return v
 }
 
 // actionSchema is the filterable properties of get-machineactions-collection.md.
-func actionSchema() schema[MachineAction] {
+func actionSchema() schema[actionView] {
 	str := propertyType{kind: kindString}
-	types := enum("RunAntiVirusScan", "Offboard", "LiveResponse", "CollectInvestigationPackage", TypeIsolate,
-		TypeUnisolate, "StopAndQuarantineFile", "RestrictCodeExecution", "UnrestrictCodeExecution")
+	types := enum(TypeScan, TypeOffboard, TypeLiveResponse, TypeCollectPackage, TypeIsolate, TypeUnisolate, TypeQuarantine, TypeRestrict, TypeUnrestrict)
 	statuses := enum(StatusPending, StatusInProgress, StatusSucceeded, StatusFailed, StatusTimeOut, StatusCancelled)
-	return schema[MachineAction]{
-		"id":                  {propertyType{kind: kindGUID}, func(a MachineAction) any { return a.ID }},
-		"status":              {statuses, func(a MachineAction) any { return a.Status }},
-		"type":                {types, func(a MachineAction) any { return a.Type }},
-		"machineId":           {str, func(a MachineAction) any { return a.MachineID }},
-		"requestor":           {str, func(a MachineAction) any { return a.Requestor }},
-		"creationDateTimeUtc": {propertyType{kind: kindTime}, func(a MachineAction) any { return a.CreationTime }},
+	return schema[actionView]{
+		"id":                  {propertyType{kind: kindGUID}, func(a actionView) any { return a.ID }},
+		"status":              {statuses, func(a actionView) any { return a.Status }},
+		"type":                {types, func(a actionView) any { return a.Type }},
+		"machineId":           {str, func(a actionView) any { return a.MachineID }},
+		"requestor":           {str, func(a actionView) any { return a.Requestor }},
+		"creationDateTimeUtc": {propertyType{kind: kindTime}, func(a actionView) any { return a.CreationTime }},
 	}
 }
+
+// listedAction and singleAction are actions as the two kinds of answers send
+// them. Their own fields stand before the ones of what they embed.
+type (
+	listedAction struct {
+		listed
+		RelatedFileInfo *RelatedFile    `json:"relatedFileInfo"`
+		Commands        []CommandStatus `json:"commands"`
+	}
+	singleAction struct {
+		single
+		RelatedFileInfo *RelatedFile    `json:"relatedFileInfo"`
+		Commands        []CommandStatus `json:"commands"`
+	}
+)
 
 // listActions lists newest first: an action that is created while a caller pages
 // can repeat a row but never hide one.
 func listActions(c *call) response {
-	all := c.t.Actions()
-	slices.Reverse(all)
-	return listing[MachineAction]{
+	c.t.mu.Lock()
+	all := make([]actionView, 0, len(c.t.actions))
+	for _, a := range slices.Backward(c.t.actions) {
+		all = append(all, c.t.view(a))
+	}
+	c.t.mu.Unlock()
+	return listing[actionView]{
 		context: "MachineActions",
 		schema:  actionSchema(),
-		wire:    func(a MachineAction, _ bool) any { return listed{a, a.LastUpdate} },
+		wire: func(a actionView, _ bool) any {
+			return listedAction{listed{a.MachineAction, a.LastUpdate}, a.file, a.commands}
+		},
 	}.serve(c, all)
 }
 
 func getAction(c *call) response {
 	c.t.mu.Lock()
 	a, ok := c.t.action(c.id)
-	var view MachineAction
+	var view actionView
 	if ok {
-		view = c.t.at(a, c.t.now())
+		view = c.t.view(a)
 	}
 	c.t.mu.Unlock()
 	if !ok {
@@ -161,6 +241,6 @@ func (c *call) noAction() response {
 	return c.t.problem(http.StatusNotFound, "ResourceNotFound", "Machine action "+c.id+" was not found")
 }
 
-func (c *call) one(status int, view MachineAction) response {
-	return c.t.ok(status, single{c.metadata("MachineActions/$entity"), view, view.LastUpdate})
+func (c *call) one(status int, v actionView) response {
+	return c.t.ok(status, singleAction{single{c.metadata("MachineActions/$entity"), v.MachineAction, v.LastUpdate}, v.file, v.commands})
 }

@@ -12,10 +12,23 @@ func readAlert() permissions {
 	return anyOf("Alert.ReadWrite.All Alert.Read.All", "Alert.ReadWrite Alert.Read")
 }
 
+func writeAlert() permissions { return anyOf("Alert.ReadWrite.All", "Alert.ReadWrite") }
+
+// reader is a permission of which pages list no other.
+func reader(name string) permissions { return anyOf(name, name) }
+
 func alertRoutes() []route {
 	return []route{
 		on(http.MethodGet, "list_alerts", "/api/alerts", "get-alerts.md", readAlert(), listAlerts),
 		on(http.MethodGet, "get_alert", "/api/alerts/{alert_id}", "get-alert-info-by-id.md", readAlert(), getAlert),
+		on(http.MethodPatch, "update_alert", "/api/alerts/{alert_id}", "update-alert.md", writeAlert(), updateAlert),
+		on(http.MethodPost, "batch_update_alerts", "/api/alerts/batchUpdate", "batch-update-alerts.md", writeAlert(), batchUpdateAlerts).limited(10, 500),
+		on(http.MethodPost, "create_alert_by_reference", "/api/alerts/CreateAlertByReference", "create-alert-by-reference.md", writeAlert(), createAlert).limited(15, 0),
+		on(http.MethodGet, "list_alert_domains", "/api/alerts/{alert_id}/domains", "get-alert-related-domain-info.md", reader("URL.Read.All"), alertDomains),
+		on(http.MethodGet, "list_alert_files", "/api/alerts/{alert_id}/files", "get-alert-related-files-info.md", reader("File.Read.All"), alertFiles),
+		on(http.MethodGet, "list_alert_ips", "/api/alerts/{alert_id}/ips", "get-alert-related-ip-info.md", reader("Ip.Read.All"), alertIPs),
+		on(http.MethodGet, "get_alert_machine", "/api/alerts/{alert_id}/machine", "get-alert-related-machine-info.md", readMachine(), alertMachine),
+		on(http.MethodGet, "get_alert_user", "/api/alerts/{alert_id}/user", "get-alert-related-user-info.md", reader("User.Read.All"), alertUser),
 	}
 }
 
@@ -50,9 +63,11 @@ func integer(n *int64) any {
 	return *n
 }
 
+// alertSnapshot returns the alerts as they are now.
 func (t *Tenant) alertSnapshot() []*Alert {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.followInvestigations()
 	return t.alerts
 }
 
@@ -76,15 +91,32 @@ func alertListing() listing[*Alert] {
 func listAlerts(c *call) response { return alertListing().serve(c, c.t.alertSnapshot()) }
 
 func getAlert(c *call) response {
+	a, ok := c.alert()
+	if !ok {
+		return c.noAlert()
+	}
+	return c.oneAlert(a)
+}
+
+// alert is the alert that the path names.
+func (c *call) alert() (*Alert, bool) {
 	all := c.t.alertSnapshot()
 	i := slices.IndexFunc(all, func(a *Alert) bool { return a.ID == c.id })
 	if i < 0 {
-		return c.t.problem(http.StatusNotFound, "ResourceNotFound", "Alert "+c.id+" was not found")
+		return nil, false
 	}
+	return all[i], true
+}
+
+func (c *call) noAlert() response {
+	return c.t.problem(http.StatusNotFound, "ResourceNotFound", "Alert "+c.id+" was not found")
+}
+
+func (c *call) oneAlert(a *Alert) response {
 	return c.t.ok(http.StatusOK, struct {
 		Context string `json:"@odata.context"`
 		*Alert
-	}{c.metadata("Alerts/$entity"), all[i]})
+	}{c.metadata("Alerts/$entity"), a})
 }
 
 // ofMachine is the alerts of the call's device.
@@ -142,10 +174,14 @@ func (t *Tenant) RaiseAlert(a Alert) Alert {
 	t.ready()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return *t.insert(a)
+}
+
+// insert completes an alert and stores it in its place; the caller holds t.mu.
+func (t *Tenant) insert(a Alert) *Alert {
 	t.complete(&a)
-	stored := a
-	t.alerts = slices.Insert(slices.Clone(t.alerts), t.newerThan(stored), &stored)
-	return a
+	t.alerts = slices.Insert(slices.Clone(t.alerts), t.newerThan(a), &a)
+	return &a
 }
 
 // newerThan is how many alerts are newer: the place of a in the list.
@@ -181,10 +217,19 @@ func (t *Tenant) complete(a *Alert) {
 	}
 	a.MitreTechniques = append([]string{}, a.MitreTechniques...)
 	a.Comments = append([]AlertComment{}, a.Comments...)
-	if i, ok := t.devices.byID[a.MachineID]; ok {
-		a.about(t.devices.list[i])
+	if d, ok := t.devices.find(a.MachineID); ok {
+		a.about(d)
 	}
 	a.Evidence = append([]Evidence{}, a.Evidence...)
+}
+
+// find returns the device with an id.
+func (f *fleet) find(id string) (*device, bool) {
+	i, ok := f.byID[strings.ToLower(id)]
+	if !ok {
+		return nil, false
+	}
+	return f.list[i], true
 }
 
 // about fills in what an alert repeats of its device.
@@ -199,9 +244,5 @@ func (a *Alert) about(d *device) {
 	if len(a.Evidence) > 0 {
 		return
 	}
-	a.Evidence = []Evidence{{
-		EntityType: "User", EvidenceCreationTime: a.AlertCreationTime,
-		AccountName: Nullable(u.AccountName), DomainName: Nullable(u.AccountDomain),
-		UserPrincipalName: Nullable(u.AccountName + "@" + strings.ToLower(u.AccountDomain) + ".com"),
-	}}
+	a.Evidence = []Evidence{userEvidence(u, a.AlertCreationTime)}
 }

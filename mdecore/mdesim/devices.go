@@ -49,12 +49,12 @@ func (t *Tenant) AddDevice(m Machine) Machine {
 	if m.ID == "" {
 		m.ID = fmt.Sprintf("%016x%016x%08x", t.ids.Uint64(), t.ids.Uint64(), t.ids.Uint32())
 	}
-	if _, taken := t.devices.byID[m.ID]; taken {
+	if _, taken := t.devices.byID[strings.ToLower(m.ID)]; taken {
 		panic("mdesim: AddDevice: there is a device with the id " + m.ID)
 	}
 	d := &device{Machine: m}
 	d.Machine = d.copy()
-	t.devices.byID[m.ID] = len(t.devices.list)
+	t.devices.byID[strings.ToLower(m.ID)] = len(t.devices.list)
 	t.devices.list = append(slices.Clone(t.devices.list), d)
 	return m
 }
@@ -74,17 +74,49 @@ func (t *Tenant) replace(id string, change func(*device)) bool {
 	t.ready()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i, ok := t.devices.byID[id]
-	if !ok {
-		return false
+	return len(t.devices.replace([]string{id}, change)) > 0
+}
+
+// replace puts changed copies in the place of devices and returns these, each
+// once; the caller holds the tenant's lock. The list is copied once however many
+// they are. An id stays what it is.
+func (f *fleet) replace(ids []string, change func(*device)) []*device {
+	var out []*device
+	seen := map[int]bool{}
+	for _, id := range ids {
+		i, ok := f.byID[strings.ToLower(id)]
+		if !ok || seen[i] {
+			continue
+		}
+		if len(seen) == 0 {
+			f.list = slices.Clone(f.list)
+		}
+		seen[i] = true
+		d := *f.list[i]
+		d.Machine = d.copy()
+		change(&d)
+		d.ID = f.list[i].ID
+		f.list[i] = &d
+		out = append(out, &d)
 	}
-	d := *t.devices.list[i]
-	d.Machine = d.copy()
-	change(&d)
-	d.ID = id
-	t.devices.list = slices.Clone(t.devices.list)
-	t.devices.list[i] = &d
-	return true
+	return out
+}
+
+// settle carries out what actions that have succeeded meanwhile do to their
+// devices; the caller holds t.mu. There are no goroutines, so this happens when
+// the devices are looked at.
+func (t *Tenant) settle() {
+	if len(t.devices.unsettled) == 0 {
+		return
+	}
+	now := t.now()
+	t.devices.unsettled = slices.DeleteFunc(t.devices.unsettled, func(a *action) bool {
+		status := t.at(a, now).Status
+		if status == StatusSucceeded {
+			t.devices.replace([]string{a.MachineID}, a.done)
+		}
+		return final(status)
+	})
 }
 
 // copy is the machine without anything shared with the stored one.

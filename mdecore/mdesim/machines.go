@@ -2,21 +2,26 @@ package mdesim
 
 import (
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
-	"time"
 )
 
 func readMachine() permissions {
 	return anyOf("Machine.Read.All Machine.ReadWrite.All", "Machine.Read Machine.ReadWrite")
 }
 
+func writeMachine() permissions { return anyOf("Machine.ReadWrite.All", "Machine.ReadWrite") }
+
 func machineRoutes() []route {
 	user := anyOf("User.Read.All", "User.Read.All")
 	return []route{
 		on(http.MethodGet, "list_machines", "/api/machines", "get-machines.md", readMachine(), listMachines),
 		on(http.MethodGet, "find_machines_by_ip", "/api/machines/findbyip(ip='{ip}',timestamp={timestamp})", "find-machines-by-ip.md", readMachine(), findByIP),
+		on(http.MethodGet, "find_machine_info_by_ip", "/api/machines/find(timestamp={timestamp},key={ip})", "find-machine-info-by-ip.md", anyOf("Machine.ReadWrite.All Machine.Read.All", ""), findInfoByIP),
+		on(http.MethodGet, "find_machines_by_tag", "/api/machines/findbytag", "find-machines-by-tag.md", readMachine(), findByTag),
+		on(http.MethodPost, "add_or_remove_tag_for_multiple_machines", "/api/machines/AddOrRemoveTagForMultipleMachines", "add-or-remove-multiple-machine-tags.md", writeMachine(), tagMachines),
+		on(http.MethodPost, "add_or_remove_machine_tag", "/api/machines/{machine_id}/tags", "add-or-remove-machine-tags.md", writeMachine(), tagMachine),
+		on(http.MethodPost, "set_device_value", "/api/machines/{machine_id}/setDeviceValue", "set-device-value.md", writeMachine(), setDeviceValue),
+		on(http.MethodPatch, "update_machine", "/api/machines/{machine_id}", "update-machine-method.md", writeMachine(), updateMachine),
 		on(http.MethodGet, "get_machine", "/api/machines/{machine_id}", "get-machine-by-id.md", readMachine(), getMachine),
 		on(http.MethodGet, "list_machine_logon_users", "/api/machines/{machine_id}/logonusers", "get-machine-log-on-users.md", user, logonUsers),
 		on(http.MethodGet, "list_machine_alerts", "/api/machines/{machine_id}/alerts", "get-machine-related-alerts.md", readAlert(), machineAlerts),
@@ -35,13 +40,16 @@ type device struct {
 // fleet is the tenant's devices. Its slice is replaced on every change.
 type fleet struct {
 	list []*device
-	byID map[string]int
+	byID map[string]int // by the id in lower case
+	// unsettled are the actions that will change their device if they succeed.
+	unsettled []*action
 }
 
 // snapshot returns the devices as they are now.
 func (t *Tenant) snapshot() []*device {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.settle()
 	return t.devices.list
 }
 
@@ -49,6 +57,7 @@ func (t *Tenant) snapshot() []*device {
 func (t *Tenant) byID(id string) (*device, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.settle()
 	i, ok := t.devices.byID[strings.ToLower(id)]
 	if !ok {
 		return nil, false
@@ -121,6 +130,11 @@ func getMachine(c *call) response {
 	if !ok {
 		return c.noMachine()
 	}
+	return c.machine(d)
+}
+
+// machine answers with one device.
+func (c *call) machine(d *device) response {
 	return c.t.ok(http.StatusOK, struct {
 		Context string `json:"@odata.context"`
 		*Machine
@@ -137,43 +151,4 @@ func logonUsers(c *call) response {
 		return c.noMachine()
 	}
 	return c.list("Users", append([]LogonUser{}, d.users...), "")
-}
-
-// findByIP finds devices that had an internal address within 15 minutes of a time
-// in the past 30 days. The simulator takes a device to have its addresses from
-// firstSeen until lastSeen, an Active one until now.
-func findByIP(c *call) response {
-	addr, err := netip.ParseAddr(c.params["ip"])
-	if err != nil {
-		return c.t.problem(http.StatusBadRequest, "InvalidIpAddress", "The IP address '"+c.params["ip"]+"' is not valid")
-	}
-	at, err := parseTime(c.params["timestamp"])
-	if err != nil {
-		return c.t.problem(http.StatusBadRequest, "InvalidInput", "The timestamp is not valid: "+err.Error())
-	}
-	const near, oldest = 15 * time.Minute, 30 * 24 * time.Hour
-	now := c.t.now()
-	if at.Before(now.Add(-oldest)) || at.After(now.Add(near)) {
-		return c.t.problem(http.StatusBadRequest, "InvalidInput", "The timestamp must be in the past 30 days")
-	}
-	found := []*Machine{}
-	for _, d := range c.t.snapshot() {
-		until := d.LastSeen
-		if d.HealthStatus == "Active" {
-			until = now
-		}
-		if d.hasAddress(addr) && !at.Before(d.FirstSeen.Add(-near)) && !at.After(until.Add(near)) {
-			found = append(found, &d.Machine)
-		}
-	}
-	return c.list("Machines", found, "")
-}
-
-func (d *device) hasAddress(addr netip.Addr) bool {
-	same := func(s string) bool {
-		a, err := netip.ParseAddr(s)
-		return err == nil && a == addr
-	}
-	return same(string(d.LastIPAddress)) ||
-		slices.ContainsFunc(d.IPAddresses, func(ip IPAddress) bool { return same(ip.IPAddress) })
 }

@@ -70,6 +70,16 @@ func (t *Tenant) seedAlerts(r *rand.Rand) {
 		t.prepend(a)
 	}
 	t.prepend(t.beaconing(now.Add(-3 * time.Minute)))
+	t.seedInvestigations()
+}
+
+// seedInvestigations has every fourth of the older alerts investigated, oldest first.
+func (t *Tenant) seedInvestigations() {
+	for i := len(t.alerts) - 1; i > 0; i -= 4 {
+		if d, ok := t.devices.find(t.alerts[i].MachineID); ok {
+			t.investigate(d, t.alerts[i])
+		}
+	}
 }
 
 // prepend stores an alert as the newest; only seeding uses it.
@@ -79,11 +89,12 @@ func (t *Tenant) prepend(a Alert) {
 }
 
 func (t *Tenant) usualAlert(k alertKind, at time.Time, r *rand.Rand) Alert {
+	d := t.devices.list[r.IntN(len(t.devices.list))]
 	a := Alert{
 		Title: k.title, Category: k.category, Severity: k.severity, DetectionSource: k.source,
 		ThreatFamilyName: Nullable(k.family), MitreTechniques: k.techniques, AlertCreationTime: at,
 		Description: "A simulated alert: " + k.title + ".",
-		MachineID:   t.devices.list[r.IntN(len(t.devices.list))].ID,
+		MachineID:   d.ID, FirstEventTime: at.Add(-time.Minute), Evidence: evidenceOn(d, k.title, at),
 	}
 	switch r.IntN(4) {
 	case 0:
@@ -102,6 +113,7 @@ func (t *Tenant) beaconing(at time.Time) Alert {
 	d := t.devices.list[0]
 	pid, parent := int64(3276), int64(8420)
 	started := at.Add(-time.Minute)
+	image, _ := knownFileNamed("rundll32.exe")
 	a := Alert{
 		Title: TitleBeaconing, Severity: "High", Category: "CommandAndControl",
 		Description:     "A process on this device connects every 60 seconds to 198.51.100.23, an address known as a command-and-control server.",
@@ -110,7 +122,8 @@ func (t *Tenant) beaconing(at time.Time) Alert {
 		Evidence: []Evidence{
 			{
 				EntityType: "Process", EvidenceCreationTime: at, FileName: "rundll32.exe", FilePath: `C:\Windows\SysWOW64`,
-				SHA1:      "ff836cfb1af40252bd2a2ea843032e99a5b262ed",
+				SHA1:      Nullable(image.sha1),
+				SHA256:    Nullable(image.sha256),
 				ProcessID: &pid, ProcessCommandLine: `rundll32.exe c:\users\public\update.dll,Start`, ProcessCreationTime: &started,
 				ParentProcessID: &parent, ParentProcessFileName: "winword.exe", DetectionStatus: "Detected",
 			},
@@ -118,11 +131,7 @@ func (t *Tenant) beaconing(at time.Time) Alert {
 		},
 	}
 	if len(d.users) > 0 {
-		u := d.users[0]
-		a.Evidence = append(a.Evidence, Evidence{
-			EntityType: "User", EvidenceCreationTime: at, AccountName: Nullable(u.AccountName),
-			DomainName: Nullable(u.AccountDomain), UserPrincipalName: Nullable(u.AccountName + "@contoso.com"),
-		})
+		a.Evidence = append(a.Evidence, userEvidence(d.users[0], at))
 	}
 	return a
 }

@@ -23,6 +23,8 @@ type response struct {
 	// stream writes the body in place of body, for content that is too large to hold.
 	stream func(http.ResponseWriter, *http.Request)
 	effect *Effect
+	// code and message are a problem's, from which Graph makes its own shape.
+	code, message string
 }
 
 // ServeHTTP answers the token endpoint and the API. A cut connection is a panic
@@ -65,7 +67,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.Log.Debug("simulated cut", "method", r.Method, "path", reqPath, "effect", resp.effect != nil)
 		panic(http.ErrAbortHandler)
 	}
-	resp = fault.spoil(t, resp)
+	resp = t.shaped(r, fault.spoil(t, resp))
 	t.Log.Debug("simulated answer", "method", r.Method, "path", reqPath, "status", resp.status)
 	resp.write(w, r)
 }
@@ -129,8 +131,23 @@ func (t *Tenant) problem(status int, code, message string) response {
 	resp := jsonResponse(status, map[string]any{
 		"error": map[string]string{"code": code, "message": message, "target": id},
 	})
+	resp.code, resp.message = code, message
 	resp.header.Set("x-ms-request-id", id)
 	return resp
+}
+
+// shaped gives a problem of Graph's paths the shape of Graph.
+func (t *Tenant) shaped(r *http.Request, resp response) response {
+	if resp.code == "" || resource(r.URL.Path) != graphAudience {
+		return resp
+	}
+	graph := (&call{t: t, r: r}).graphProblem(resp.status, resp.code, resp.message)
+	for _, name := range []string{"Retry-After", "WWW-Authenticate"} {
+		if v := resp.header.Get(name); v != "" {
+			graph.header.Set(name, v)
+		}
+	}
+	return graph
 }
 
 // ok is a good answer with a correlation id of its own.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,6 +33,11 @@ type blob struct {
 type storageState struct {
 	blobs map[string]blob
 	key   []byte
+
+	// starting is held while a live response session is started.
+	starting sync.Mutex
+	sessions map[string][]*session   // by machine id, oldest first
+	files    map[string][]deviceFile // put on devices by tests, by machine id
 }
 
 // link stores a blob and returns a link to it that is good for a time.

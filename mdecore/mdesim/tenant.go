@@ -95,7 +95,6 @@ type Tenant struct {
 	windows        map[string]*window
 	library        libraryState
 	indicators     indicatorState
-	hunting        huntingState
 	investigations investigationState
 	exposure       exposureState
 	assessments    assessmentState

@@ -6,11 +6,11 @@ func graph() []Operation {
 		{
 			ID: "run_hunting_query", Client: "RunHuntingQuery", Graph: true, Method: "POST", Path: "/v1.0/security/runHuntingQuery", Doc: "security-security-runhuntingquery.md",
 			Success: 200, Required: "Query",
-			Roles: "ThreatHunting.Read.All", Delegated: "ThreatHunting.Read.All",
+			Roles: "ThreatHunting.Read.All", Delegated: "ThreatHunting.Read.All", PerMinute: 45,
 		},
 		{
 			ID: "list_incidents", Client: "ListIncidents", Graph: true, Method: "GET", Path: "/v1.0/security/incidents", Doc: "security-list-incidents.md",
-			Success: 200, Expand: "alerts", MaxTop: 50,
+			Success: 200, Filter: "assignedTo classification createdDateTime determination lastUpdateDateTime severity status", Expand: "alerts", MaxTop: 50,
 			Roles: "SecurityIncident.Read.All SecurityIncident.ReadWrite.All", Delegated: "SecurityIncident.Read.All SecurityIncident.ReadWrite.All",
 		},
 		{
@@ -25,7 +25,7 @@ func graph() []Operation {
 		},
 		{
 			ID: "list_alerts_v2", Client: "ListAlertsV2", Graph: true, Method: "GET", Path: "/v1.0/security/alerts_v2", Doc: "security-list-alerts_v2.md",
-			Success: 200,
+			Success: 200, Filter: "assignedTo classification determination createdDateTime lastUpdateDateTime severity serviceSource status", MaxTop: 100,
 			Roles:   "SecurityAlert.Read.All SecurityAlert.ReadWrite.All", Delegated: "SecurityAlert.Read.All SecurityAlert.ReadWrite.All",
 		},
 		{

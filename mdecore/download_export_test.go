@@ -1,0 +1,4 @@
+package mdecore
+
+// StringAnswer is stringAnswer for the contract tests.
+type StringAnswer = stringAnswer
