@@ -65,8 +65,9 @@ func (d AlertDetermination) usual() AlertDetermination {
 		return DeterminationConfirmedUserActivity
 	case DeterminationNotMalicious:
 		return DeterminationClean
+	default:
+		return d
 	}
-	return d
 }
 
 // Same reports whether two determinations mean the same, whichever of its names each goes by.

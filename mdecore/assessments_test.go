@@ -30,7 +30,7 @@ func exportClient(t *testing.T, tenant *mdesim.Tenant) (*mdecore.Client, mdecore
 	t.Helper()
 	var down mdecore.DownloadOptions
 	c := simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) {
-		down.CAFile, o.Limit = o.CAFile, &mdecore.Limit{}
+		o.Limit = &mdecore.Limit{}
 	})
 	return c, down
 }

@@ -21,6 +21,8 @@ type call struct {
 	link  string
 	query url.Values
 	body  any
+	// upload is a body that is too large to hold, in place of body.
+	upload *form
 	// invalid is a fault of the body or the query, found before anything is sent.
 	invalid error
 }

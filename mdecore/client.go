@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/internal/download"
 	"github.com/mde-ops/mde-ops/mdecore/operations"
 )
 
@@ -33,7 +34,8 @@ type Options struct {
 	Cloud Cloud
 	// CAFile names a PEM file with certificates to trust besides the system's.
 	CAFile string
-	// HTTPClient replaces the client made from CAFile; redirects are never followed with either.
+	// HTTPClient replaces the client made from CAFile; redirects are never followed with either. Its transport also
+	// fetches signed links, so that it must not add credentials.
 	HTTPClient *http.Client
 	// Logger receives one debug record per call, without tokens or bodies; nil for none.
 	Logger *slog.Logger
@@ -58,6 +60,7 @@ type Options struct {
 // Client calls the MDE API of one tenant. It is safe for concurrent use.
 type Client struct {
 	mde, graph   service
+	links        *download.Client
 	cred         azcore.TokenCredential
 	cloud        Cloud
 	limit        *azpipe.Limit
@@ -80,14 +83,14 @@ func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
 		cred: cred, cloud: opts.Cloud, limit: opts.Limit,
 		readTimeout: opts.ReadTimeout, writeTimeout: opts.WriteTimeout, logger: opts.Logger,
 	}
-	var err error
-	if client.mde, err = newService(cred, opts, opts.Cloud.Endpoint, opts.Cloud.Scope); err != nil {
-		return nil, fmt.Errorf("the Defender client cannot be made: %w", err)
-	}
-	if opts.Cloud.Graph != "" {
-		if client.graph, err = newService(cred, opts, opts.Cloud.Graph, opts.Cloud.GraphScope); err != nil {
-			return nil, fmt.Errorf("the Microsoft Graph client cannot be made: %w", err)
+	if opts.HTTPClient == nil {
+		var err error
+		if opts.HTTPClient, err = azpipe.NewHTTPClient(azpipe.TransportOptions{CAFile: opts.CAFile}); err != nil {
+			return nil, fmt.Errorf("the Defender client cannot be made: %w", err)
 		}
+	}
+	if err := client.connect(opts); err != nil {
+		return nil, err
 	}
 	if client.readTimeout <= 0 {
 		client.readTimeout = defaultReadTimeout
@@ -98,12 +101,30 @@ func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
 	return client, nil
 }
 
+// connect makes the three ways out: to the Defender API, to Microsoft Graph, and without any credential to signed links.
+func (c *Client) connect(opts Options) (err error) {
+	if c.mde, err = newService(c.cred, opts, opts.Cloud.Endpoint, opts.Cloud.Scope); err != nil {
+		return fmt.Errorf("the Defender client cannot be made: %w", err)
+	}
+	if opts.Cloud.Graph != "" {
+		if c.graph, err = newService(c.cred, opts, opts.Cloud.Graph, opts.Cloud.GraphScope); err != nil {
+			return fmt.Errorf("the Microsoft Graph client cannot be made: %w", err)
+		}
+	}
+	plain := opts.HTTPClient.Transport
+	if plain == nil {
+		plain = http.DefaultTransport
+	}
+	c.links, err = download.New(download.Options{CheckLink: opts.Cloud.LinkAllowed, RoundTripper: plain, MaxWait: opts.MaxWait})
+	return err
+}
+
 // newService makes the pipeline to one API.
 func newService(cred azcore.TokenCredential, opts Options, endpoint, scope string) (service, error) {
 	pipeline, err := azpipe.New(azpipe.Options{
 		Module: moduleName, Version: moduleVersion,
 		Endpoint: endpoint, Scope: scope, Credential: cred,
-		HTTPClient: opts.HTTPClient, Transport: azpipe.TransportOptions{CAFile: opts.CAFile},
+		HTTPClient: opts.HTTPClient,
 		MaxRetries: opts.MaxRetries, RetryDelay: opts.RetryDelay, MaxWait: opts.MaxWait,
 		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID,
 	})
@@ -157,6 +178,9 @@ func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any
 		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
 	}
 	op.Endpoint, op.Limit = table.Endpoint(), c.limitOf(table)
+	if what.upload != nil {
+		op.Body, op.BodySize = what.upload.open, what.upload.size()
+	}
 	req.SetOperationValue(op)
 	start := time.Now()
 	resp, err := c.service(table).pipeline.Do(req)
@@ -203,6 +227,9 @@ func (c *Client) request(ctx context.Context, what call, table operations.Operat
 		return nil, err
 	}
 	req.Raw().Header.Set("Accept", "application/json")
+	if what.upload != nil {
+		req.Raw().Header.Set("Content-Type", what.upload.contentType)
+	}
 	if what.body != nil {
 		return req, runtime.MarshalAsJSON(req, what.body)
 	}

@@ -20,8 +20,6 @@ type DownloadError = download.Error
 
 // DownloadOptions bound a download. The zero value writes the body as it is, up to 4 GB.
 type DownloadOptions struct {
-	// CAFile names a PEM file with certificates to trust besides the system's, as in Options.
-	CAFile string
 	// Unpack writes the content of a gzip body instead of the body. Whether a body is gzip is seen by its first bytes.
 	Unpack bool
 	// Concatenated accepts a gzip body of several members, as services make that append to a file.
@@ -44,12 +42,7 @@ func (c *Client) Download(ctx context.Context, issue func(context.Context) (Link
 
 // download is Download under another method's name.
 func (c *Client) download(ctx context.Context, op string, issue func(context.Context) (Link, error), w io.Writer, opts DownloadOptions) (DownloadResult, error) {
-	client, err := c.downloader(opts)
-	if err != nil {
-		return DownloadResult{}, refuse(op, &azpipe.UnsentError{Err: err})
-	}
-	defer client.Close()
-	result, err := client.Fetch(ctx, w, download.Request{
+	result, err := c.links.Fetch(ctx, w, download.Request{
 		Source: func(ctx context.Context) (string, error) {
 			link, err := issue(ctx)
 			return link.Reveal(), err
@@ -60,11 +53,6 @@ func (c *Client) download(ctx context.Context, op string, issue func(context.Con
 		return DownloadResult{}, downloadError(op, err)
 	}
 	return result, nil
-}
-
-// downloader makes the client for signed links. It has no credential, so no link can ever be given one.
-func (c *Client) downloader(opts DownloadOptions) (*download.Client, error) {
-	return download.New(download.Options{CheckLink: c.cloud.LinkAllowed, Transport: azpipe.TransportOptions{CAFile: opts.CAFile}})
 }
 
 // downloadError makes an *Error of a failed download. When it was the API that refused to issue a link, the API's own

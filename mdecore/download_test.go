@@ -11,10 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mde-ops/mde-ops/internal/azpipe"
 	"github.com/mde-ops/mde-ops/mdecore"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
 // noSignature asserts that no error in a chain holds a part of a link's query.
@@ -126,4 +129,28 @@ func TestLinksThatAreNone(t *testing.T) {
 	link, err := newService(t, answer(200, `{"value":"\"https://x.blob.core.windows.net/p?sig=a%2Bb\""}`)).clientOf(t).GetInvestigationPackageURI(t.Context(), actionID)
 	require.NoError(t, err)
 	require.Equal(t, "https://x.blob.core.windows.net/p?sig=a%2Bb", link.Reveal())
+}
+
+func TestADownloadGoesOnAfterACutInTheTenant(t *testing.T) {
+	t.Parallel()
+	tenant := &mdesim.Tenant{ActionPending: -1, ActionRunning: time.Millisecond}
+	c := simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) { o.Limit = &mdecore.Limit{} })
+	ctx := t.Context()
+	action, err := c.CollectInvestigationPackage(ctx, tenant.Device("host01").ID, mdecore.PackageRequest{Comment: "evidence"})
+	require.NoError(t, err)
+	_, err = c.WaitMachineAction(ctx, action.ID, mdecore.WaitOptions{Interval: 5 * time.Millisecond})
+	require.NoError(t, err)
+	var whole, again bytes.Buffer
+	want, err := c.DownloadInvestigationPackage(ctx, action.ID, &whole, mdecore.DownloadOptions{})
+	require.NoError(t, err)
+	tenant.Fail(mdesim.Fault{Path: "/storage/**", Kind: mdesim.FaultTruncated})
+	got, err := c.DownloadInvestigationPackage(ctx, action.ID, &again, mdecore.DownloadOptions{})
+	require.NoError(t, err)
+	require.Equal(t, want.SHA256, got.SHA256)
+	require.Equal(t, whole.Bytes(), again.Bytes())
+	tenant.Fail(mdesim.Fault{Path: "/storage/**", Kind: mdesim.FaultTruncated, Times: -1})
+	_, err = c.DownloadInvestigationPackage(ctx, action.ID, new(bytes.Buffer), mdecore.DownloadOptions{})
+	var failed *mdecore.DownloadError
+	require.ErrorAs(t, err, &failed, "a download that is cut again and again fails, and says how far it came")
+	require.Positive(t, failed.Written)
 }

@@ -61,7 +61,9 @@ func withLookBack(op operation, do func(context.Context, *mdecore.Client, mdecor
 func badAddresses() []netip.Addr { return []netip.Addr{{}, netip.MustParseAddr("fe80::1%eth0")} }
 
 func addressOperation(do func(context.Context, *mdecore.Client, netip.Addr) error) operation {
-	op := operation{good: func(ctx context.Context, c *mdecore.Client) error { return do(ctx, c, netip.MustParseAddr("10.209.67.177")) }}
+	op := operation{good: func(ctx context.Context, c *mdecore.Client) error {
+		return do(ctx, c, netip.MustParseAddr("10.209.67.177"))
+	}}
 	for _, ip := range badAddresses() {
 		op.bad = append(op.bad, func(ctx context.Context, c *mdecore.Client) error { return do(ctx, c, ip) })
 	}

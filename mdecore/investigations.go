@@ -73,8 +73,10 @@ func (c *Client) GetInvestigation(ctx context.Context, id string) (*Investigatio
 	return got, nil
 }
 
-// warnOfInvestigations tells the log that such calls have no future.
+// warnOfInvestigations tells the log that a call has no future.
 func (c *Client) warnOfInvestigations(ctx context.Context, op string) {
-	c.warnOnce(ctx, "investigations", "automated investigation was retired in Defender for Endpoint on 2026-09-01: such calls may fail or find nothing new",
-		slog.String("op", op))
+	if c.logger != nil {
+		c.logger.WarnContext(ctx, "automated investigation was retired in Defender for Endpoint on 2026-09-01: this call may fail or find nothing new",
+			slog.String("op", op))
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"mime/multipart"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
@@ -46,8 +45,8 @@ func (c *Client) UploadLibraryFile(ctx context.Context, req UploadLibraryFileReq
 	if err != nil {
 		return nil, refuse(op, err)
 	}
-	out := new(LibraryFile)
-	if err := c.upload(ctx, op, form, out); err != nil {
+	out, err := send[LibraryFile](ctx, c, call{op: op, upload: &form})
+	if err != nil {
 		return nil, err
 	}
 	if !strings.EqualFold(out.FileName, req.FileName) {
@@ -187,30 +186,4 @@ func (r *exactReader) Read(p []byte) (int, error) {
 		return 0, errChanged
 	}
 	return n, err
-}
-
-// upload is do with a body that is streamed from its source.
-func (c *Client) upload(ctx context.Context, op string, body form, out any) error {
-	what := call{op: op}
-	table, err := what.operation()
-	if err != nil {
-		return refuse(op, err)
-	}
-	req, err := c.request(ctx, what, table)
-	if err != nil {
-		return refuse(op, &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))})
-	}
-	req.Raw().Header.Set("Content-Type", body.contentType)
-	req.SetOperationValue(azpipe.Operation{
-		Endpoint: table.Endpoint(), Limit: c.limitOf(table), AttemptTimeout: c.writeTimeout, Body: body.open, BodySize: body.size(),
-	})
-	start := time.Now()
-	resp, err := c.service(table).pipeline.Do(req)
-	if err != nil {
-		err = transportError(op, req.Raw(), err)
-	} else {
-		err = decode(op, resp, out)
-	}
-	c.log(ctx, op, table.Endpoint(), resp, err, time.Since(start))
-	return err
 }

@@ -24,7 +24,7 @@ import (
 func TestTheLibraryOfTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{}
-	c, _ := withFiles(t, tenant)
+	c := simulated(t, tenant, nil)
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "s.ps1")
 	require.NoError(t, os.WriteFile(path, []byte("exit 0"), 0o600))
@@ -199,7 +199,7 @@ func TestAFileThatCannotBeReadIsNotSent(t *testing.T) {
 func TestAFileThatChangesIsNoticed(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{}
-	c, _ := withFiles(t, tenant)
+	c := simulated(t, tenant, nil)
 	for name, other := range map[string]string{"longer": "exit 10", "shorter": "exit"} {
 		src := &source{content: []byte("exit 0"), change: 2, other: []byte(other)}
 		_, err := c.UploadLibraryFile(t.Context(), mdecore.UploadLibraryFileRequest{FileName: name + ".ps1", File: src.open})

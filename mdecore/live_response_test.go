@@ -12,18 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mde-ops/mde-ops/internal/azpipe"
 	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
-
-// withFiles is a client of a simulated tenant, and what its downloads must trust.
-func withFiles(t *testing.T, tenant *mdesim.Tenant) (*mdecore.Client, mdecore.DownloadOptions) {
-	t.Helper()
-	var opts mdecore.DownloadOptions
-	c := simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) { opts.CAFile = o.CAFile })
-	return c, opts
-}
 
 func live(commands ...mdecore.LiveResponseCommand) mdecore.LiveResponseRequest {
 	return mdecore.LiveResponseRequest{Comment: "looking into an alert", Commands: commands}
@@ -32,7 +23,7 @@ func live(commands ...mdecore.LiveResponseCommand) mdecore.LiveResponseRequest {
 func TestLiveResponseInTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{ActionPending: -1, ActionRunning: time.Millisecond}
-	c, opts := withFiles(t, tenant)
+	c, opts := simulated(t, tenant, nil), mdecore.DownloadOptions{}
 	ctx, wait := t.Context(), mdecore.WaitOptions{Interval: 5 * time.Millisecond}
 	id := tenant.Device("host01").ID
 	action, err := c.StartLiveResponse(ctx, id, live(
@@ -82,7 +73,7 @@ func TestLiveResponseInTheSimulatedTenant(t *testing.T) {
 func TestAMachineHasOneSession(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{ActionPending: time.Hour}
-	c, _ := withFiles(t, tenant)
+	c := simulated(t, tenant, nil)
 	ctx, id := t.Context(), tenant.Device("host01").ID
 	get := live(mdecore.GetFile{Path: `C:\x`})
 	require.NoError(t, c.CheckLiveResponseIdle(ctx, id))

@@ -16,7 +16,7 @@ func TestInvestigationPackageInTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	tenant := &mdesim.Tenant{ActionRunning: time.Hour, ActionPending: -1, TokenLife: 24 * time.Hour, Clock: func() time.Time { return now }}
-	c, opts := withFiles(t, tenant)
+	c, opts := simulated(t, tenant, nil), mdecore.DownloadOptions{}
 	ctx := t.Context()
 	action, err := c.CollectInvestigationPackage(ctx, tenant.Device("host01").ID, mdecore.PackageRequest{Comment: "look"})
 	require.NoError(t, err)

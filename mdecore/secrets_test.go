@@ -58,8 +58,14 @@ func TestNothingSaysASecret(t *testing.T) {
 	})
 	require.NoError(t, err)
 	faults := []mdesim.Fault{
-		{}, {Kind: mdesim.FaultStatus, Status: 401}, {Kind: mdesim.FaultStatus, Status: 403}, {Kind: mdesim.FaultStatus, Status: 429, RetryAfter: "3600"},
-		{Kind: mdesim.FaultStatus, Status: 500}, {Kind: mdesim.FaultCutAfter}, {Kind: mdesim.FaultTruncated}, {Kind: mdesim.FaultContentType},
+		{},
+		{Kind: mdesim.FaultStatus, Status: 401},
+		{Kind: mdesim.FaultStatus, Status: 403},
+		{Kind: mdesim.FaultStatus, Status: 429, RetryAfter: "3600"},
+		{Kind: mdesim.FaultStatus, Status: 500},
+		{Kind: mdesim.FaultCutAfter},
+		{Kind: mdesim.FaultTruncated},
+		{Kind: mdesim.FaultContentType},
 		{Kind: mdesim.FaultForeignLink},
 	}
 	for name, op := range operations(t) {

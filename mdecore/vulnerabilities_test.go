@@ -127,7 +127,7 @@ func TestExposureIDsAreChecked(t *testing.T) {
 		_, err := c.GetVulnerability(t.Context(), id)
 		requireInvalid(t, err, "CVE id")
 	}
-	for _, id := range []string{"edge", "-_-edge", "microsoft-_-", "a-_--_-b", "a-_-b/c", "a-_-b%2f", "a-_-..", "a-_-b'c", "a-_-b c", "a-_-b\u200bc", "a-_-\xff"} {
+	for _, id := range []string{"edge", "-_-edge", "microsoft-_-", "a-_--_-b", "a-_-b/c", "a-_-b%2f", "a-_-..", "a-_-b'c", "a-_-b c", "a-_-b\u200bc", "a-_-\xff", "a-_-" + strings.Repeat("b", 200)} {
 		_, err := c.GetSoftware(t.Context(), id)
 		requireInvalid(t, err, "software id")
 		_, err = c.GetRecommendation(t.Context(), id)

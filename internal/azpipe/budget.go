@@ -71,7 +71,7 @@ func (b *Budgets) Take(ctx context.Context, account, endpoint string, limit Limi
 
 // patience is how long a call may wait.
 func (b *Budgets) patience(ctx context.Context) time.Duration {
-	if !mayWait(ctx) {
+	if !MayWait(ctx) {
 		return 0
 	}
 	if deadline, ok := ctx.Deadline(); ok {

@@ -49,8 +49,8 @@ func WithoutWaiting(ctx context.Context) context.Context {
 	return context.WithValue(ctx, noWaitKey{}, true)
 }
 
-// mayWait reports whether calls made with ctx may sleep.
-func mayWait(ctx context.Context) bool {
+// MayWait reports whether calls made with ctx may sleep.
+func MayWait(ctx context.Context) bool {
 	return ctx.Value(noWaitKey{}) == nil
 }
 

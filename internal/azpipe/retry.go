@@ -45,7 +45,7 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 // next decides whether to send once more and after which wait.
 func (p *retryPolicy) next(req *policy.Request, resp *http.Response, err error, try int) (time.Duration, bool) {
 	ctx := req.Raw().Context()
-	if ctx.Err() != nil || try >= p.maxRetries || !mayWait(ctx) || !resendable(req.Raw().Method, resp, err) {
+	if ctx.Err() != nil || try >= p.maxRetries || !MayWait(ctx) || !resendable(req.Raw().Method, resp, err) {
 		return 0, false
 	}
 	wait, asked := time.Duration(0), false

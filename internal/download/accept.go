@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
 
 // accept judges an answer: nil when its body is the content, or exactly the rest of it.
@@ -109,7 +111,7 @@ func (s *stream) pause(failed *Error) error {
 	if wait == 0 {
 		wait = backoff(s.failures)
 	}
-	if s.failures > s.client.maxRetries || wait > s.client.maxWait {
+	if s.failures > s.client.maxRetries || wait > s.client.maxWait || wait > 0 && !azpipe.MayWait(s.ctx) {
 		return failed
 	}
 	// Sleeping into a deadline would turn a clear failure into a bare "deadline exceeded".

@@ -50,7 +50,7 @@ func (t *Tenant) account(domain, name string) (userView, bool) {
 			if u.LastSeen.After(newest) {
 				newest, v.MostPrevalentMachineID = u.LastSeen, d.ID
 			}
-			if u.LastSeen.Before(oldest) {
+			if !u.LastSeen.After(oldest) {
 				oldest, v.LeastPrevalentMachineID = u.LastSeen, d.ID
 			}
 			v.LogOnMachinesCount++

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,7 +28,8 @@ const (
 	FaultCutBefore FaultKind = "cut before effect"
 	// FaultCutAfter handles the request and closes the connection unanswered.
 	FaultCutAfter FaultKind = "cut after effect"
-	// FaultTruncated handles the request and sends half of the JSON.
+	// FaultTruncated handles the request and sends half of the JSON, or cuts the
+	// connection in the middle of a download.
 	FaultTruncated FaultKind = "truncated body"
 	// FaultContentType handles the request and answers with an HTML page.
 	FaultContentType FaultKind = "content type"
@@ -148,16 +150,44 @@ func (f Fault) spoil(t *Tenant, good response) response {
 		}
 		return bad
 	case FaultTruncated:
+		if good.stream != nil {
+			good.stream = cutMidway(good.stream)
+			return good
+		}
 		good.body = good.body[:len(good.body)/2]
 	case FaultContentType:
 		good.header.Set("Content-Type", "text/html; charset=utf-8")
-		good.body = []byte("<html><body><h1>Gateway</h1></body></html>")
+		good.body, good.stream = []byte("<html><body><h1>Gateway</h1></body></html>"), nil
 	case FaultForeignLink:
 		good.body = foreignLink(good.body)
 	case FaultSlow, FaultCutBefore, FaultCutAfter:
 		// Delay and cut are not matters of the body.
 	}
 	return good
+}
+
+// cutMidway ends the connection when half of a streamed answer is written.
+func cutMidway(stream func(http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) { stream(&cutter{ResponseWriter: w, left: -1}, r) }
+}
+
+// cutter passes half of what the header promises on, and then ends the connection.
+type cutter struct {
+	http.ResponseWriter
+	left int // -1 until the length is known
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	if c.left < 0 {
+		length, _ := strconv.Atoi(c.Header().Get("Content-Length"))
+		c.left = length / 2
+	}
+	n, err := c.ResponseWriter.Write(p[:min(len(p), c.left)])
+	if c.left -= n; c.left == 0 && err == nil {
+		_ = http.NewResponseController(c.ResponseWriter).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
 }
 
 // foreignLink replaces or adds @odata.nextLink in a list's JSON.

@@ -92,10 +92,15 @@ func TestActiveAlertsMarkTheirSoftware(t *testing.T) {
 	r := serve(t, &mdesim.Tenant{})
 	active := func() any { return r.get("/api/Software/putty-_-putty").body["activeAlert"] }
 	require.Equal(t, false, active())
-	r.RaiseAlert(mdesim.Alert{
-		Title: "Tunnel", MachineID: r.Device("host01").ID, Status: "New",
-		Evidence: []mdesim.Evidence{{EntityType: "Process", FileName: "PuTTY.exe"}},
-	})
+	raise := func(status string) {
+		r.RaiseAlert(mdesim.Alert{
+			Title: "Tunnel", MachineID: r.Device("host01").ID, Status: status,
+			Evidence: []mdesim.Evidence{{EntityType: "Process", FileName: "PuTTY.exe"}},
+		})
+	}
+	raise("Resolved")
+	require.Equal(t, false, active())
+	raise("New")
 	require.Equal(t, true, active())
 	require.Equal(t, true, r.get("/api/recommendations/va-_-putty-_-putty").body["activeAlert"])
 	require.Equal(t, true, r.get("/api/Software/microsoft-_-office").body["activeAlert"], "the beaconing alert names winword.exe")
