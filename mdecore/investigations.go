@@ -73,10 +73,8 @@ func (c *Client) GetInvestigation(ctx context.Context, id string) (*Investigatio
 	return got, nil
 }
 
-// warnOfInvestigations tells the log that a call has no future.
+// warnOfInvestigations tells the log once for each method that it has no future.
 func (c *Client) warnOfInvestigations(ctx context.Context, op string) {
-	if c.logger != nil {
-		c.logger.WarnContext(ctx, "automated investigation was retired in Defender for Endpoint on 2026-09-01: this call may fail or find nothing new",
-			slog.String("op", op))
-	}
+	c.warnOnce(ctx, op, "automated investigation was retired in Defender for Endpoint on 2026-09-01: this call may fail or find nothing new",
+		slog.String("op", op))
 }

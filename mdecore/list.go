@@ -40,7 +40,7 @@ func (p Page) query(filter Filter, limit int) url.Values {
 	if text := strings.TrimSpace(string(filter)); text != "" {
 		query.Set("$filter", text)
 	}
-	if p.Top > 0 {
+	if p.Top > 0 && limit > 0 {
 		query.Set("$top", strconv.Itoa(min(p.Top, limit)))
 	}
 	if p.Skip > 0 {

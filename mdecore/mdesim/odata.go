@@ -1,7 +1,9 @@
 package mdesim
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,7 @@ const (
 	kindEnum         // a string out of a documented list; any other value is refused
 	kindGUID         // bare or quoted, compared without regard to case
 	kindInt          // bare or quoted
+	kindFloat        // bare or quoted, with or without a fraction
 	kindTime         // bare or quoted
 	kindStrings      // a collection: name/any(x:x eq 'value')
 )
@@ -33,7 +36,7 @@ type propertyType struct {
 }
 
 // node is a parsed $filter. get returns a property's value: string, int64,
-// time.Time, []string, or nil for null.
+// float64, time.Time, []string, or nil for null.
 type node interface {
 	match(get func(name string) any) bool
 }
@@ -101,6 +104,8 @@ func compare(a, b any) int {
 		return a.Compare(b.(time.Time))
 	case int64:
 		return int(min(1, max(-1, a-b.(int64))))
+	case float64:
+		return cmp.Compare(a, b.(float64))
 	default:
 		return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 	}
@@ -136,7 +141,7 @@ func (pt propertyType) literal(name, op string, tok token) (any, error) {
 		}
 		return nil, nil
 	}
-	ordered := pt.kind == kindInt || pt.kind == kindTime
+	ordered := pt.kind == kindInt || pt.kind == kindFloat || pt.kind == kindTime
 	if !ordered && op != "eq" && op != "ne" {
 		return nil, fmt.Errorf("the operator %s cannot be used with the property '%s'", op, name)
 	}
@@ -147,6 +152,12 @@ func (pt propertyType) literal(name, op string, tok token) (any, error) {
 		n, err := strconv.ParseInt(tok.text, 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a whole number, as '%s' is", tok.text, name)
+		}
+		return n, nil
+	case kindFloat:
+		n, err := strconv.ParseFloat(tok.text, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return nil, fmt.Errorf("%q is not a number, as '%s' is", tok.text, name)
 		}
 		return n, nil
 	case kindGUID:

@@ -3,7 +3,7 @@ package mdesim
 import "time"
 
 // MatchFilter reports whether a $filter, as the tenant's lists read it, selects a row of property values: string, int64,
-// time.Time, []string, or nil for null. It is for tests of what writes such filters. A property that the row does not
+// float64, time.Time, []string, or nil for null. It is for tests of what writes such filters. A property that the row does not
 // hold is refused, as the lists do.
 func MatchFilter(filter string, row map[string]any) (bool, error) {
 	n, err := parseFilter(filter, func(name string) (propertyType, bool) {
@@ -21,6 +21,8 @@ func kindOf(value any) kind {
 	switch value.(type) {
 	case int64:
 		return kindInt
+	case float64:
+		return kindFloat
 	case time.Time:
 		return kindTime
 	case []string:

@@ -91,9 +91,8 @@ func vulnerabilitySchema() schema[*vulnerability] {
 	}
 }
 
-// decimal is the type of a property with a fraction, which can be compared for
-// equality with a number in quotes.
-func decimal() propertyType { return propertyType{kind: kindString} }
+// decimal is the type of a property with a fraction.
+func decimal() propertyType { return propertyType{kind: kindFloat} }
 
 func severities() []string { return []string{"Low", "Medium", "High", "Critical"} }
 

@@ -37,6 +37,20 @@ func TestExposureFilters(t *testing.T) {
 			require.Equal(t, tc.want, v[tc.property], tc.filter)
 		}
 	}
+	for filter, keep := range map[string]func(float64) bool{
+		"cvssV3 ge 9": func(f float64) bool { return f >= 9 }, "cvssV3 lt 7.5": func(f float64) bool { return f < 7.5 },
+		"cvssV3 eq 9.8": func(f float64) bool { return f == 9.8 }, "cvssV3 gt 9.5 and cvssV3 le 10": func(f float64) bool { return f > 9.5 },
+	} {
+		want := 0
+		for _, v := range r.get("/api/vulnerabilities").values() {
+			if keep(v["cvssV3"].(float64)) {
+				want++
+			}
+		}
+		require.NotZero(t, want, filter)
+		require.Len(t, r.filter("vulnerabilities", filter).values(), want, filter)
+	}
+	refused(t, r.filter("vulnerabilities", "cvssV3 gt high"), 400, "ODataError", "not a number")
 	require.Empty(t, r.filter("vulnerabilities", "publishedOn gt 2100-01-01Z").values())
 }
 
