@@ -25,14 +25,10 @@ func all[T any](t *testing.T, items iter.Seq2[*T, error]) (out []T) {
 	return out
 }
 
-// exportClient is a client of a tenant, and what its downloads must trust.
-func exportClient(t *testing.T, tenant *mdesim.Tenant) (*mdecore.Client, mdecore.DownloadOptions) {
+// exportClient is a client of a tenant without limits of its own.
+func exportClient(t *testing.T, tenant *mdesim.Tenant) *mdecore.Client {
 	t.Helper()
-	var down mdecore.DownloadOptions
-	c := simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) {
-		o.Limit = &mdecore.Limit{}
-	})
-	return c, down
+	return simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) { o.Limit = &mdecore.Limit{} })
 }
 
 // bothWays reads an export by pages and by files, and requires that they agree.
@@ -41,7 +37,7 @@ func bothWays[T any](t *testing.T, tenant *mdesim.Tenant,
 	files func(*mdecore.Client, context.Context, mdecore.ExportFilesOptions) (*mdecore.ExportFiles, error),
 ) []T {
 	t.Helper()
-	c, down := exportClient(t, tenant)
+	c := exportClient(t, tenant)
 	rows := all(t, pages(c, t.Context(), mdecore.ExportQuery{PageSize: 50}))
 	require.NotEmpty(t, rows)
 	require.Equal(t, rows[:3], all(t, pages(c, t.Context(), mdecore.ExportQuery{Top: 3})))
@@ -49,7 +45,7 @@ func bothWays[T any](t *testing.T, tenant *mdesim.Tenant,
 	require.NoError(t, err)
 	require.Greater(t, len(exported.ExportFiles), 1)
 	require.False(t, exported.GeneratedTime.IsZero())
-	require.Equal(t, rows, all(t, mdecore.ExportRows[T](t.Context(), c, exported, down)))
+	require.Equal(t, rows, all(t, mdecore.ExportRows[T](t.Context(), c, exported, mdecore.DownloadOptions{})))
 	for _, row := range rows[:3] {
 		require.Greater(t, filled(row), 6, "%+v", row)
 	}
@@ -87,7 +83,7 @@ func TestExportsOfTheSimulatedTenant(t *testing.T) {
 
 func TestChangesOfTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
-	c, _ := exportClient(t, &mdesim.Tenant{})
+	c := exportClient(t, &mdesim.Tenant{})
 	changes := all(t, c.ExportSoftwareVulnerabilitiesDelta(t.Context(), mdecore.VulnerabilityChangesQuery{
 		SinceTime: time.Now().Add(-14 * 24 * time.Hour).Add(time.Minute), ExportQuery: mdecore.ExportQuery{PageSize: 500},
 	}))
@@ -103,7 +99,7 @@ func TestChangesOfTheSimulatedTenant(t *testing.T) {
 func TestAntivirusOfTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{}
-	c, down := exportClient(t, tenant)
+	c := exportClient(t, tenant)
 	infos := all(t, c.ListDeviceAVInfo(t.Context(), mdecore.Query{}))
 	require.Equal(t, 1, tenant.Requests()[mdesim.Request{Method: "GET", Path: "/api/deviceavinfo"}], "not 20 devices a call")
 	require.Len(t, all(t, c.ListDeviceAVInfo(t.Context(), mdecore.Query{Page: mdecore.Page{Top: 30, Skip: 1}})), 30)
@@ -113,7 +109,7 @@ func TestAntivirusOfTheSimulatedTenant(t *testing.T) {
 	for _, ask := range []func(context.Context, mdecore.ExportFilesOptions) (*mdecore.ExportFiles, error){c.ExportDeviceAVHealthFiles, c.ExportInformationGatheringFiles} {
 		files, err := ask(t.Context(), mdecore.ExportFilesOptions{})
 		require.NoError(t, err)
-		rows := all(t, mdecore.ExportRows[mdecore.AssetGatheredInfo](t.Context(), c, files, down))
+		rows := all(t, mdecore.ExportRows[mdecore.AssetGatheredInfo](t.Context(), c, files, mdecore.DownloadOptions{}))
 		require.Len(t, rows, len(infos))
 		require.Contains(t, rows[0].DeviceGatheredInfo, "AvMode")
 	}
@@ -122,7 +118,7 @@ func TestAntivirusOfTheSimulatedTenant(t *testing.T) {
 func TestAntivirusIsListedBeyondTheLargestPage(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{PageSize: 100}
-	c, _ := exportClient(t, tenant)
+	c := exportClient(t, tenant)
 	infos := all(t, c.ListDeviceAVInfo(t.Context(), mdecore.Query{}))
 	ids := map[string]bool{}
 	for _, info := range infos {
@@ -134,7 +130,7 @@ func TestAntivirusIsListedBeyondTheLargestPage(t *testing.T) {
 
 func TestBaselinesOfTheSimulatedTenant(t *testing.T) {
 	t.Parallel()
-	c, _ := exportClient(t, &mdesim.Tenant{})
+	c := exportClient(t, &mdesim.Tenant{})
 	profiles := all(t, c.ListBaselineProfiles(t.Context(), mdecore.Query{Filter: "status eq true"}))
 	require.Len(t, profiles, 2)
 	require.Positive(t, profiles[0].TotalDevices)
@@ -147,7 +143,7 @@ func TestBaselinesOfTheSimulatedTenant(t *testing.T) {
 
 func TestPermissionsAreReadWhetherWrappedOrNot(t *testing.T) {
 	t.Parallel()
-	c, _ := exportClient(t, &mdesim.Tenant{})
+	c := exportClient(t, &mdesim.Tenant{})
 	wrapped := all(t, c.ListBrowserExtensionPermissions(t.Context(), mdecore.Query{}))
 	require.Equal(t, "activeTab", wrapped[0].Key)
 	require.Len(t, all(t, c.ListBrowserExtensionPermissions(t.Context(), mdecore.Query{Page: mdecore.Page{Top: 2}})), 2)
@@ -258,7 +254,7 @@ func TestBothSpellingsOfAssessmentsAreRead(t *testing.T) {
 func TestReadersWithoutTheRoleAreRefused(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{Apps: []mdesim.App{{ID: mdesim.DefaultAppID, Secret: mdesim.DefaultAppSecret, Roles: []string{"Machine.Read.All"}}}}
-	c, _ := exportClient(t, tenant)
+	c := exportClient(t, tenant)
 	require.ErrorContains(t, drain(c.ExportSoftwareInventoryAssessment(t.Context(), mdecore.ExportQuery{})), "Software.Read.All")
 	require.NoError(t, drain(c.ListDeviceAVInfo(t.Context(), mdecore.Query{})))
 }

@@ -166,16 +166,23 @@ func (c *Client) write(ctx context.Context, what call, out any) error {
 	return c.do(ctx, what, azpipe.Operation{AttemptTimeout: c.writeTimeout}, out)
 }
 
-// do sends one call. Every error it returns is an *Error.
+// do sends one call and decodes its answer. Every error it returns is an *Error.
 func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any) error {
+	_, _, err := c.exchange(ctx, what, op, func(resp *http.Response, body []byte) error { return decode(what.op, resp, body, out) })
+	return err
+}
+
+// exchange sends one call and hands the body of a success to read, whose error is the call's. Every error it returns is
+// an *Error.
+func (c *Client) exchange(ctx context.Context, what call, op azpipe.Operation, read func(*http.Response, []byte) error) (*http.Response, []byte, error) {
 	table, err := what.operation()
 	if err != nil {
-		return refuse(what.op, err)
+		return nil, nil, refuse(what.op, err)
 	}
 	req, err := c.request(ctx, what, table)
 	if err != nil {
 		// The cause may print an address, so it is kept as a text without secrets only.
-		return &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
+		return nil, nil, &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
 	}
 	op.Endpoint, op.Limit = table.Endpoint(), c.limitOf(table)
 	if what.upload != nil {
@@ -183,14 +190,15 @@ func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any
 	}
 	req.SetOperationValue(op)
 	start := time.Now()
+	var body []byte
 	resp, err := c.service(table).pipeline.Do(req)
 	if err != nil {
 		err = transportError(what.op, req.Raw(), err)
-	} else {
-		err = decode(what.op, resp, out)
+	} else if body, err = successBody(what.op, resp); err == nil {
+		err = read(resp, body)
 	}
 	c.log(ctx, what.op, op.Endpoint, resp, err, time.Since(start))
-	return err
+	return resp, body, err
 }
 
 // service is where an operation lives.
@@ -236,26 +244,34 @@ func (c *Client) request(ctx context.Context, what call, table operations.Operat
 	return req, nil
 }
 
-// decode reads a success into out, or makes an *Error of anything else.
-func decode(op string, resp *http.Response, out any) error {
+// successBody is the body of a success, or an *Error of anything else.
+func successBody(op string, resp *http.Response) ([]byte, error) {
 	body, err := azpipe.Bytes(resp)
 	if err != nil {
-		return responseError(op, resp, nil, err)
+		return nil, responseError(op, resp, nil, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return responseError(op, resp, body, nil)
+		return nil, responseError(op, resp, body, nil)
 	}
+	return body, nil
+}
+
+// decode reads the body of a success into out; nil for an answer that says nothing.
+func decode(op string, resp *http.Response, body []byte, out any) error {
 	if out == nil {
 		return nil
 	}
 	if len(body) == 0 {
-		return responseError(op, resp, body, errors.New("the answer is empty"))
+		return responseError(op, resp, body, errEmpty)
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return responseError(op, resp, body, fmt.Errorf("the answer cannot be read: %w", err))
 	}
 	return nil
 }
+
+// errEmpty is the fault of an answer that should say something.
+var errEmpty = errors.New("the answer is empty")
 
 // log writes one debug record about a call: what, how it ended and the ids to find it by.
 func (c *Client) log(ctx context.Context, op, endpoint string, resp *http.Response, err error, took time.Duration) {

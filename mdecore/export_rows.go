@@ -109,10 +109,10 @@ func readRows[T any](r io.Reader, visit func(*T) bool) (stopped bool, err error)
 	if _, err := dec.Token(); err != nil {
 		return false, fmt.Errorf("the rows do not end: %w", err)
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return false, errors.New("there is more after the end of the rows")
+	if _, err := dec.Token(); err != nil {
+		return false, ended(err)
 	}
-	return false, nil
+	return false, errors.New("there is more after the end of the rows")
 }
 
 // ended takes the end of the content for what it is.

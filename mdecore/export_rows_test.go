@@ -82,6 +82,7 @@ func TestExportRowsFailsWell(t *testing.T) {
 		"half a row":         {body(packed(t, good+`{"softwareName":`)), "unexpected EOF"},
 		"another type":       {body(packed(t, good+`{"softwareName":{}}`)), "softwareName"},
 		"array without end":  {body(packed(t, `[{"softwareName":"a"}`)), "after 1 rows"},
+		"cut after a comma":  {body(packed(t, `[{"softwareName":"a"},`)), "unexpected EOF"},
 		"more after the end": {body(packed(t, `[{"softwareName":"a"}] {}`)), "more after the end"},
 		"truncated gzip":     {body(whole[:len(whole)-5]), "file 2 of 3"},
 		"expired":            {answer(403, "<Error><Code>AuthenticationFailed</Code></Error>"), "has expired: ask for the export again"},

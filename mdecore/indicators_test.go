@@ -269,8 +269,9 @@ func TestReaderSeesItsOwnIndicatorsOnly(t *testing.T) {
 		cfg.ClientID, cfg.ClientSecret = mdesim.DefaultReaderID, mdesim.DefaultReaderSecret
 	})
 	require.NotEmpty(t, tenant.Indicators())
-	for range c.ListIndicators(t.Context(), mdecore.Query{}) {
-		t.Fatal("an indicator of somebody else")
+	for i, err := range c.ListIndicators(t.Context(), mdecore.Query{}) {
+		require.NoError(t, err)
+		t.Fatal("an indicator of somebody else", i.ID)
 	}
 	_, err := c.BatchDeleteIndicators(t.Context(), []string{tenant.Indicators()[0].ID})
 	require.ErrorContains(t, err, "403")

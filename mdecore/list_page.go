@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
@@ -24,41 +23,12 @@ type page[T any] struct {
 func (c *Client) page(ctx context.Context, what call) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.readTimeout)
 	defer cancel()
-	table, err := what.operation()
-	if err != nil {
-		return nil, nil, refuse(what.op, err)
-	}
-	req, err := c.request(ctx, what, table)
-	if err != nil {
-		// The cause may print an address, so it is kept as a text without secrets only.
-		return nil, nil, &Error{Op: what.op, Message: "the request could not be made", Err: &azpipe.UnsentError{Err: errors.New(azpipe.Redact(err.Error()))}}
-	}
-	op := azpipe.Operation{Endpoint: table.Endpoint(), Limit: c.limitOf(table)}
-	req.SetOperationValue(op)
-	start := time.Now()
-	var body []byte
-	resp, err := c.service(table).pipeline.Do(req)
-	if err != nil {
-		err = transportError(what.op, req.Raw(), err)
-	} else {
-		body, err = pageBody(what.op, resp)
-	}
-	c.log(ctx, what.op, op.Endpoint, resp, err, time.Since(start))
-	return resp, body, err
-}
-
-// pageBody is the body of a success.
-func pageBody(op string, resp *http.Response) ([]byte, error) {
-	body, err := azpipe.Bytes(resp)
-	switch {
-	case err != nil:
-		return nil, responseError(op, resp, nil, err)
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return nil, responseError(op, resp, body, nil)
-	case len(body) == 0:
-		return nil, responseError(op, resp, body, errors.New("the answer is empty"))
-	}
-	return body, nil
+	return c.exchange(ctx, what, azpipe.Operation{Reads: true}, func(resp *http.Response, body []byte) error {
+		if len(body) == 0 {
+			return responseError(what.op, resp, body, errEmpty)
+		}
+		return nil
+	})
 }
 
 // pageReader reads one page: an object with the items in "value" and perhaps a link to the next page.

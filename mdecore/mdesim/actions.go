@@ -151,68 +151,50 @@ func (t *Tenant) Actions() []MachineAction {
 	return out
 }
 
-// actionView is an action at a time, with what its list and its single answer
-// show besides.
-type actionView struct {
-	MachineAction
-	file     *RelatedFile
-	commands []CommandStatus
-}
-
-// view is at with the action's file and commands; the caller holds t.mu.
-func (t *Tenant) view(a *action) actionView {
+// view is at with the states of the action's commands; the caller holds t.mu.
+func (t *Tenant) view(a *action) MachineAction {
 	now := t.now()
-	v := actionView{MachineAction: t.at(a, now), file: a.file, commands: []CommandStatus{}}
+	v := t.at(a, now)
 	if a.commands != nil {
-		v.commands = a.commands(now)
+		v.Commands = a.commands(now)
 	}
 	return v
 }
 
+// visible reports whether the service shows an action yet; the caller holds t.mu.
+func (t *Tenant) visible(a *action) bool { return t.now().Sub(a.CreationTime) >= max(0, t.ActionLag) }
+
 // actionSchema is the filterable properties of get-machineactions-collection.md.
-func actionSchema() schema[actionView] {
+func actionSchema() schema[MachineAction] {
 	str := propertyType{kind: kindString}
 	types := enum(TypeScan, TypeOffboard, TypeLiveResponse, TypeCollectPackage, TypeIsolate, TypeUnisolate, TypeQuarantine, TypeRestrict, TypeUnrestrict)
 	statuses := enum(StatusPending, StatusInProgress, StatusSucceeded, StatusFailed, StatusTimeOut, StatusCancelled)
-	return schema[actionView]{
-		"id":                  {propertyType{kind: kindGUID}, func(a actionView) any { return a.ID }},
-		"status":              {statuses, func(a actionView) any { return a.Status }},
-		"type":                {types, func(a actionView) any { return a.Type }},
-		"machineId":           {str, func(a actionView) any { return a.MachineID }},
-		"requestor":           {str, func(a actionView) any { return a.Requestor }},
-		"creationDateTimeUtc": {propertyType{kind: kindTime}, func(a actionView) any { return a.CreationTime }},
+	return schema[MachineAction]{
+		"id":                  {propertyType{kind: kindGUID}, func(a MachineAction) any { return a.ID }},
+		"status":              {statuses, func(a MachineAction) any { return a.Status }},
+		"type":                {types, func(a MachineAction) any { return a.Type }},
+		"machineId":           {str, func(a MachineAction) any { return a.MachineID }},
+		"requestor":           {str, func(a MachineAction) any { return a.Requestor }},
+		"creationDateTimeUtc": {propertyType{kind: kindTime}, func(a MachineAction) any { return a.CreationTime }},
 	}
 }
-
-// listedAction and singleAction are actions as the two kinds of answers send
-// them. Their own fields stand before the ones of what they embed.
-type (
-	listedAction struct {
-		listed
-		RelatedFileInfo *RelatedFile    `json:"relatedFileInfo"`
-		Commands        []CommandStatus `json:"commands"`
-	}
-	singleAction struct {
-		single
-		RelatedFileInfo *RelatedFile    `json:"relatedFileInfo"`
-		Commands        []CommandStatus `json:"commands"`
-	}
-)
 
 // listActions lists newest first: an action that is created while a caller pages
 // can repeat a row but never hide one.
 func listActions(c *call) response {
 	c.t.mu.Lock()
-	all := make([]actionView, 0, len(c.t.actions))
+	all := make([]MachineAction, 0, len(c.t.actions))
 	for _, a := range slices.Backward(c.t.actions) {
-		all = append(all, c.t.view(a))
+		if c.t.visible(a) {
+			all = append(all, c.t.view(a))
+		}
 	}
 	c.t.mu.Unlock()
-	return listing[actionView]{
+	return listing[MachineAction]{
 		context: "MachineActions",
 		schema:  actionSchema(),
-		wire: func(a actionView, _ bool) any {
-			return listedAction{listed{a.MachineAction, a.LastUpdate}, a.file, a.commands}
+		wire: func(a MachineAction, _ bool) any {
+			return listed{a, a.LastUpdate}
 		},
 	}.serve(c, all)
 }
@@ -220,7 +202,8 @@ func listActions(c *call) response {
 func getAction(c *call) response {
 	c.t.mu.Lock()
 	a, ok := c.t.action(c.id)
-	var view actionView
+	ok = ok && c.t.visible(a)
+	var view MachineAction
 	if ok {
 		view = c.t.view(a)
 	}
@@ -241,6 +224,6 @@ func (c *call) noAction() response {
 	return c.t.problem(http.StatusNotFound, "ResourceNotFound", "Machine action "+c.id+" was not found")
 }
 
-func (c *call) one(status int, v actionView) response {
-	return c.t.ok(status, singleAction{single{c.metadata("MachineActions/$entity"), v.MachineAction, v.LastUpdate}, v.file, v.commands})
+func (c *call) one(status int, v MachineAction) response {
+	return c.t.ok(status, single{c.metadata("MachineActions/$entity"), v, v.LastUpdate})
 }

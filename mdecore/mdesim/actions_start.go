@@ -14,7 +14,7 @@ func (c *call) start(d *device, o order) response {
 	t := c.t
 	t.mu.Lock()
 	bad := t.refuseStart(d, o)
-	var view actionView
+	var view MachineAction
 	var effect Effect
 	if bad == nil {
 		view, effect = t.create(c, d, o)
@@ -71,7 +71,7 @@ func (t *Tenant) refuseStart(d *device, o order) *fault400 {
 }
 
 // create stores an action and its effect; the caller holds t.mu.
-func (t *Tenant) create(c *call, d *device, o order) (actionView, Effect) {
+func (t *Tenant) create(c *call, d *device, o order) (MachineAction, Effect) {
 	o.failing = o.failing || d.listedIn(t.FailingDevices)
 	a := &action{
 		order:   o,
@@ -79,7 +79,7 @@ func (t *Tenant) create(c *call, d *device, o order) (actionView, Effect) {
 		MachineAction: MachineAction{
 			ID: guid(t.ids), Type: o.kind, Scope: Nullable(o.scope), Requestor: c.caller.name, RequestorComment: o.comment,
 			RequestSource: "PublicApi", Status: StatusPending, MachineID: d.ID, ComputerDNSName: d.ComputerDNSName,
-			CreationTime: t.now(), Commands: []struct{}{},
+			CreationTime: t.now(), RelatedFileInfo: o.file, Commands: []CommandStatus{},
 		},
 	}
 	t.actions = append(t.actions, a)

@@ -218,3 +218,16 @@ func TestSimultaneousIsolationsHaveOneEffect(t *testing.T) {
 	require.Len(t, r.Effects(), 1)
 	require.Equal(t, 40, r.Writes())
 }
+
+func TestANewActionIsNotShownAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := serve(t, &mdesim.Tenant{Clock: c.Now, ActionLag: 2 * time.Second})
+	created := r.isolate(r.Device("host01").ID)
+	require.Equal(t, http.StatusCreated, created.status)
+	refused(t, r.get("/api/machineactions/"+created.str("id")), http.StatusNotFound, "ResourceNotFound", created.str("id"))
+	require.Empty(t, r.get("/api/machineactions").values())
+	c.Advance(2 * time.Second)
+	require.Equal(t, created.str("id"), r.get("/api/machineactions/"+created.str("id")).str("id"))
+	require.Len(t, r.get("/api/machineactions").values(), 1)
+}

@@ -51,29 +51,21 @@ func readWeaknesses() permissions { return anyOf("Vulnerability.Read.All", "Vuln
 // inventories declares an export that has two operations: pages and files.
 type inventories struct {
 	op, pages, files, doc string // files is also the path's last segment
-	filesOp               string
-	machines              string // the second segment of the path of the pages
+	machines              string // the second segment of the path of the pages, when it is not machines
 	p                     permissions
 	e                     export
 }
 
 func (i inventories) routes() []route {
-	machines, filesOp := i.machines, i.filesOp
-	if machines == "" {
-		machines = "machines"
-	}
-	if filesOp == "" {
-		filesOp = i.op + "_files"
-	}
 	return []route{
-		on(http.MethodGet, i.op, "/api/"+machines+"/"+i.pages, i.doc, i.p, i.e.page).limited(30, 1000),
-		on(http.MethodGet, filesOp, "/api/machines/"+i.files, i.doc, i.p, i.e.links).limited(5, 20),
+		on(http.MethodGet, i.op, "/api/"+orDefault(i.machines, "machines")+"/"+i.pages, i.doc, i.p, i.e.page).limited(30, 1000),
+		on(http.MethodGet, i.op+"_files", "/api/machines/"+i.files, i.doc, i.p, i.e.links).limited(5, 20),
 	}
 }
 
-func assessmentRoutes() []route {
-	var out []route
-	for _, i := range []inventories{
+// assessments are the exports of this family that are read both ways.
+func assessments() []inventories {
+	return []inventories{
 		{
 			op: "export_secure_config_assessment", pages: "SecureConfigurationsAssessmentByMachine", files: "SecureConfigurationsAssessmentExport",
 			doc: "get-assessment-secure-config.md", p: readWeaknesses(), e: inventoryExport("AssetConfiguration", "ScaExport", configurationRows),
@@ -105,7 +97,12 @@ func assessmentRoutes() []route {
 			op: "export_hardware_firmware_assessment", pages: "HardwareFirmwareInventoryByMachine", files: "HardwareFirmwareInventoryExport",
 			doc: "export-firmware-hardware-assessment.md", p: readSoftware(), e: inventoryExport("AssetHardwareFirmware", "FirmwareHardwareExport", hardwareRows),
 		},
-	} {
+	}
+}
+
+func assessmentRoutes() []route {
+	var out []route
+	for _, i := range assessments() {
 		out = append(out, i.routes()...)
 	}
 	delta := export{resource: "DeltaAssetVulnerability", changes: true, rows: changeRows}

@@ -2,6 +2,7 @@ package mdesim
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -35,19 +36,46 @@ type extension struct {
 	browsers                 []string // products of the catalogue of software
 	share                    int      // percent of those browsers that have it
 	permissions              []string
+
+	granted []extensionPermission
+	risk    string // the highest of the granted ones
+	salt    uint64
 }
 
-func extensions() []extension {
+// extensions are the same for all tenants, and read only.
+var extensions = sync.OnceValue(func() []extension {
+	out := knownExtensions()
+	for i := range out {
+		e := &out[i]
+		e.granted, e.risk = permissionsOf(e.permissions)
+		e.salt = hash64("extension/" + e.id)
+	}
+	return out
+})
+
+func knownExtensions() []extension {
 	both := []string{"chrome", "edge_chromium-based"}
 	return []extension{
 		{
-			"gighmmpiobklfepjocnamgkkbiglidom", "Ad filter", "Leaves advertisements out of pages.", "6.12.0", both, 35,
-			[]string{"storage", "tabs", "webRequest", "https://*/*"},
+			id: "gighmmpiobklfepjocnamgkkbiglidom", name: "Ad filter", about: "Leaves advertisements out of pages.", version: "6.12.0",
+			browsers: both, share: 35, permissions: []string{"storage", "tabs", "webRequest", "https://*/*"},
 		},
-		{"hdokiejnpimakedhajhdlcegeplioahd", "Password keeper", "Fills in passwords.", "4.131.0", both, 20, []string{"clipboardWrite", "storage", "tabs", "https://*/*"}},
-		{"kbfnbcaeplbcioakkpcpgfkobkghlhen", "Writing help", "Corrects spelling.", "14.1208.0", []string{"edge_chromium-based"}, 15, []string{"cookies", "storage"}},
-		{"aapbdbdomjkkjkaonfhkkikfgjllcleb", "Translator", "Translates pages.", "2.0.16", []string{"chrome"}, 25, []string{"activeTab", "storage"}},
-		{"dkpejdfnpdkhifgbancbammdijojoffk", "Smooth scroller", "Scrolls smoothly.", "6.65.62", both, 4, []string{"tabs", "http://*/*", "https://*/*", "nativeMessaging"}},
+		{
+			id: "hdokiejnpimakedhajhdlcegeplioahd", name: "Password keeper", about: "Fills in passwords.", version: "4.131.0",
+			browsers: both, share: 20, permissions: []string{"clipboardWrite", "storage", "tabs", "https://*/*"},
+		},
+		{
+			id: "kbfnbcaeplbcioakkpcpgfkobkghlhen", name: "Writing help", about: "Corrects spelling.", version: "14.1208.0",
+			browsers: []string{"edge_chromium-based"}, share: 15, permissions: []string{"cookies", "storage"},
+		},
+		{
+			id: "aapbdbdomjkkjkaonfhkkikfgjllcleb", name: "Translator", about: "Translates pages.", version: "2.0.16",
+			browsers: []string{"chrome"}, share: 25, permissions: []string{"activeTab", "storage"},
+		},
+		{
+			id: "dkpejdfnpdkhifgbancbammdijojoffk", name: "Smooth scroller", about: "Scrolls smoothly.", version: "6.65.62",
+			browsers: both, share: 4, permissions: []string{"tabs", "http://*/*", "https://*/*", "nativeMessaging"},
+		},
 	}
 }
 
@@ -73,12 +101,13 @@ func extensionPermissions() []permissionInfo {
 	}
 }
 
-// permissionsOf is the permissions of an extension and the highest risk of them.
-func (e extension) permissionsOf() (out []extensionPermission, risk string) {
+// permissionsOf describes the permissions of an extension, and the highest risk
+// of them.
+func permissionsOf(ids []string) (out []extensionPermission, risk string) {
 	order := []string{"None", "Low", "Medium", "High", "Critical"}
 	known := extensionPermissions()
 	risk = order[0]
-	for _, id := range e.permissions {
+	for _, id := range ids {
 		p := extensionPermission{ID: id, IsRequired: true, Risk: "High"}
 		if at := slices.IndexFunc(known, func(k permissionInfo) bool { return k.Key == id }); at >= 0 {
 			p.Risk = known[at].risk
@@ -94,19 +123,20 @@ func (e extension) permissionsOf() (out []extensionPermission, risk string) {
 // extensionRows are the extensions in the browsers that a device has.
 func extensionRows(t *Tenant, d *device) []any {
 	var out []any
+	own := d.dice("extension")
 	for _, browser := range t.softwareOn(d) {
-		for _, e := range extensions() {
-			dice := scramble(d.dice("extension") ^ hash64(e.id+browser.name))
+		for i := range extensions() {
+			e := &extensions()[i]
+			dice := scramble(own ^ e.salt ^ browser.salt)
 			if !slices.Contains(e.browsers, browser.name) || int(dice%100) >= e.share {
 				continue
 			}
-			permissions, risk := e.permissionsOf()
 			a := assetOf(d)
 			out = append(out, assetExtension{
 				DeviceID: a.DeviceID, DeviceName: a.DeviceName, RBACGroupID: a.RBACGroupID, RBACGroupName: a.RBACGroupName,
 				InstallationTime: midnight(d.LastSeen).Add(-time.Duration(dice>>8%(90*24)) * time.Hour), BrowserName: browser.name, ExtensionID: e.id,
-				ExtensionName: e.name, ExtensionDescription: e.about, ExtensionVersion: e.version, ExtensionRisk: risk,
-				IsActivated: dice>>40%8 != 0, Permissions: permissions,
+				ExtensionName: e.name, ExtensionDescription: e.about, ExtensionVersion: e.version, ExtensionRisk: e.risk,
+				IsActivated: dice>>40%8 != 0, Permissions: e.granted,
 			})
 		}
 	}

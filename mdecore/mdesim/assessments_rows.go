@@ -3,6 +3,7 @@ package mdesim
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -127,17 +128,30 @@ type assetNonCPE struct {
 	SoftwareLastSeenTimestamp string   `json:"softwareLastSeenTimestamp"`
 }
 
-// uncoded are products without a product code: in-house programs and helpers.
-func uncoded() []product {
-	return []product{
-		{vendor: "contoso", name: "warehouse_client", on: "client", share: 30, releases: []release{{version: "60.273.3"}}},
-		{vendor: "contoso", name: "payroll_addin", on: "client", share: 10, releases: []release{{version: "4.2.0"}}},
-		{vendor: "contoso", name: "backup_agent", on: "server linux", share: 80, releases: []release{{version: "2.11.31111.1"}}},
-		{vendor: "contoso", name: "inventory_daemon", on: "linux macOS", share: 50, releases: []release{{version: "1.0.9"}}},
-		{vendor: "intel", name: "intel®_software_installer", on: "client", share: 25, releases: []release{{version: "22.20.2.2"}}},
-		{vendor: "microsoft", name: "vs_communitymsi", on: "client", share: 8, releases: []release{{version: "17.11.31111.1"}}},
-	}
+// uncodedProduct is a product without a product code.
+type uncodedProduct struct {
+	vendor, name string
+	on           []string // families
+	share        int      // percent of those devices that have it
+	version      string
+	salt         uint64
 }
+
+// uncoded are products without a product code: in-house programs and helpers.
+var uncoded = sync.OnceValue(func() []uncodedProduct {
+	out := []uncodedProduct{
+		{vendor: "contoso", name: "warehouse_client", on: []string{"client"}, share: 30, version: "60.273.3"},
+		{vendor: "contoso", name: "payroll_addin", on: []string{"client"}, share: 10, version: "4.2.0"},
+		{vendor: "contoso", name: "backup_agent", on: []string{"server", "linux"}, share: 80, version: "2.11.31111.1"},
+		{vendor: "contoso", name: "inventory_daemon", on: []string{"linux", "macOS"}, share: 50, version: "1.0.9"},
+		{vendor: "intel", name: "intel®_software_installer", on: []string{"client"}, share: 25, version: "22.20.2.2"},
+		{vendor: "microsoft", name: "vs_communitymsi", on: []string{"client"}, share: 8, version: "17.11.31111.1"},
+	}
+	for i := range out {
+		out[i].salt = hash64("uncoded/" + out[i].vendor + "/" + out[i].name)
+	}
+	return out
+})
 
 // nonCPERows are the products of a device that have no product code.
 func nonCPERows(_ *Tenant, d *device) []any {
@@ -147,11 +161,11 @@ func nonCPERows(_ *Tenant, d *device) []any {
 	}
 	var out []any
 	for _, p := range uncoded() {
-		if !runs(strings.Fields(p.on), v) || int(scramble(v.hash^hash64(p.id()))%100) >= p.share {
+		if !runs(p.on, v) || int(scramble(v.hash^p.salt)%100) >= p.share {
 			continue
 		}
 		row := assetNonCPE{
-			asset: assetOf(d), OSPlatform: d.OSPlatform, SoftwareVendor: p.vendor, SoftwareName: p.name, SoftwareVersion: p.releases[0].version,
+			asset: assetOf(d), OSPlatform: d.OSPlatform, SoftwareVendor: p.vendor, SoftwareName: p.name, SoftwareVersion: p.version,
 			SoftwareLastSeenTimestamp: d.LastSeen.UTC().Format("2006-01-02 15:04:05.000"),
 		}
 		if strings.HasPrefix(d.OSPlatform, "Windows") {

@@ -110,6 +110,14 @@ func TestExportsAreTheSameBothWays(t *testing.T) {
 	}
 }
 
+func TestTheTenantsPageSizeBoundsExports(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &mdesim.Tenant{Devices: 10, PageSize: 15})
+	rows, pages := r.pages("/api/machines/SoftwareInventoryByMachine")
+	require.Equal(t, (len(rows)+14)/15, pages)
+	require.Greater(t, pages, 1)
+}
+
 func TestExportedRowsBelongToTheDevices(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &mdesim.Tenant{})

@@ -12,10 +12,10 @@ import (
 type Effect struct {
 	Method    string    // HTTP method
 	Path      string    // request path without the version
-	Type      string    // Isolate, Unisolate or Cancel
+	Type      string    // what was done: an action's type, or one of the Type constants
 	MachineID string    // device acted on
 	ActionID  string    // machine action created or cancelled
-	Scope     string    // isolation type, for Isolate
+	Scope     string    // what of: isolation or scan type, SHA-1, tag, value or set of tags
 	Comment   string    // the caller's comment
 	Requestor string    // application or person the token belongs to
 	Time      time.Time // when it was accepted

@@ -60,7 +60,8 @@ type Indicator struct {
 type indicatorState struct {
 	seeded sync.Once
 	list   []*Indicator
-	last   int64 // number of the youngest
+	byKey  map[string]*Indicator // by type and value
+	last   int64                 // number of the youngest
 	hidden []string
 }
 
@@ -101,9 +102,9 @@ func (t *Tenant) Indicator(kind, value string) (Indicator, bool) {
 func (t *Tenant) indicatorFor(kind, value string) (Indicator, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := t.activeIndicators()
-	if at := indexOf(all, kind, value); at >= 0 {
-		return *all[at], true
+	t.activeIndicators()
+	if found, ok := t.indicators.byKey[indicatorKey(kind, value)]; ok {
+		return *found, true
 	}
 	return Indicator{}, false
 }
@@ -117,11 +118,13 @@ func (t *Tenant) HideGroups(names ...string) {
 	t.indicators.hidden = append(t.indicators.hidden, names...)
 }
 
-// indexOf finds an indicator by type and value, or -1.
-func indexOf(all []*Indicator, kind, value string) int {
-	return slices.IndexFunc(all, func(i *Indicator) bool {
-		return i.IndicatorType == kind && (i.IndicatorValue == value || kind != "Url" && strings.EqualFold(i.IndicatorValue, value))
-	})
+// indicatorKey is what there is one indicator of: a type and a value, whose case
+// counts in URLs only.
+func indicatorKey(kind, value string) string {
+	if kind != "Url" {
+		value = strings.ToLower(value)
+	}
+	return kind + " " + value
 }
 
 // activeIndicators forgets what has expired and returns the rest; the caller
@@ -132,14 +135,28 @@ func (t *Tenant) activeIndicators() []*Indicator {
 	now := t.now()
 	over := func(i *Indicator) bool { return i.ExpirationTime != nil && !i.ExpirationTime.After(now) }
 	if slices.ContainsFunc(s.list, over) {
-		s.list = slices.DeleteFunc(slices.Clone(s.list), over)
+		t.dropIndicators(over)
 	}
 	return s.list
 }
 
+// dropIndicators forgets indicators; the caller holds t.mu.
+func (t *Tenant) dropIndicators(which func(*Indicator) bool) {
+	s := &t.indicators
+	kept := make([]*Indicator, 0, len(s.list))
+	for _, i := range s.list {
+		if which(i) {
+			delete(s.byKey, indicatorKey(i.IndicatorType, i.IndicatorValue))
+		} else {
+			kept = append(kept, i)
+		}
+	}
+	s.list = kept
+}
+
 // seedIndicators gives a tenant with devices a few indicators; the caller holds t.mu.
 func (t *Tenant) seedIndicators() {
-	t.indicators.last = 990
+	t.indicators.last, t.indicators.byKey = 990, map[string]*Indicator{}
 	if len(t.devices.list) == 0 {
 		return
 	}
@@ -163,6 +180,7 @@ func (t *Tenant) keepIndicator(i *Indicator) {
 	i.CreatedBySource = i.Source
 	i.RBACGroupNames, i.RBACGroupIDs = append([]string{}, i.RBACGroupNames...), append([]string{}, i.RBACGroupIDs...)
 	t.indicators.list = append(t.indicators.list, i)
+	t.indicators.byKey[indicatorKey(i.IndicatorType, i.IndicatorValue)] = i
 }
 
 // visible reports whether a caller sees an indicator: with no more than

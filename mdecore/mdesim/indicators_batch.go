@@ -88,7 +88,7 @@ func (c *call) applyIndicators(orders []indicatorOrder) (results []importResult,
 }
 
 // deleteIndicator deletes an indicator (documentation: delete-ti-indicator-by-id.md).
-func deleteIndicator(c *call) response { return c.dropIndicators([]string{c.id}) }
+func deleteIndicator(c *call) response { return c.answerDrop([]string{c.id}) }
 
 // deleteIndicators deletes up to 500 indicators, or none (documentation:
 // batch-delete-ti-indicators.md).
@@ -109,11 +109,11 @@ func deleteIndicators(c *call) response {
 	if bad != nil {
 		return c.bad(bad)
 	}
-	return c.dropIndicators(ids)
+	return c.answerDrop(ids)
 }
 
-// dropIndicators deletes all of the indicators, or answers why none.
-func (c *call) dropIndicators(ids []string) response {
+// answerDrop deletes indicators and answers how that went.
+func (c *call) answerDrop(ids []string) response {
 	status, code, message, effect := c.tryDrop(ids)
 	if effect == nil {
 		return c.t.problem(status, code, message)
@@ -123,6 +123,7 @@ func (c *call) dropIndicators(ids []string) response {
 	return resp
 }
 
+// tryDrop deletes all of the indicators, or says why none.
 func (c *call) tryDrop(ids []string) (status int, code, message string, first *Effect) {
 	t := c.t
 	t.mu.Lock()
@@ -137,16 +138,14 @@ func (c *call) tryDrop(ids []string) (status int, code, message string, first *E
 			return http.StatusForbidden, "Forbidden", "The caller is not exposed to the device groups of indicator " + id, nil
 		}
 	}
-	kept := make([]*Indicator, 0, len(all))
-	for _, i := range all {
+	t.dropIndicators(func(i *Indicator) bool {
 		if !slices.Contains(ids, i.ID) {
-			kept = append(kept, i)
-			continue
+			return false
 		}
 		if effect := c.noteIndicator(TypeDeleteIndicator, i); first == nil {
 			first = effect
 		}
-	}
-	t.indicators.list = kept
+		return true
+	})
 	return 0, "", "", first
 }

@@ -141,22 +141,22 @@ func (c *call) applyIndicator(o indicatorOrder) (*Indicator, *fault400) {
 		Severity: v["severity"], RecommendedActions: Nullable(v["recommendedActions"]), EducateURL: Nullable(v["educateUrl"]),
 		ExpirationTime: o.expires, LastUpdateTime: now, LastUpdatedBy: Nullable(c.caller.name), GenerateAlert: o.alert, RBACGroupNames: o.groups,
 	}
-	at := indexOf(all, i.IndicatorType, i.IndicatorValue)
+	key := indicatorKey(i.IndicatorType, i.IndicatorValue)
+	old, ok := t.indicators.byKey[key]
 	switch {
-	case at < 0 && len(all) >= maxIndicators:
+	case !ok && len(all) >= maxIndicators:
 		return nil, &fault400{"DisallowedOperation", fmt.Sprintf("The tenant has the maximum of %d indicators", maxIndicators)}
-	case at < 0:
+	case !ok:
 		t.keepIndicator(&i)
 		return &i, nil
-	case !c.visible(all[at]):
+	case !c.visible(old):
 		return nil, &fault400{"DisallowedOperation", "Another application has an indicator with the value '" + i.IndicatorValue + "'"}
 	}
-	old := all[at]
 	i.ID, i.Application, i.CreationTime = old.ID, old.Application, old.CreationTime
 	i.Source, i.SourceType, i.CreatedBy, i.CreatedBySource = old.Source, old.SourceType, old.CreatedBy, old.CreatedBySource
 	i.RBACGroupNames, i.RBACGroupIDs = append([]string{}, o.groups...), old.RBACGroupIDs
 	t.indicators.list = slices.Clone(all)
-	t.indicators.list[at] = &i
+	t.indicators.list[slices.Index(all, old)], t.indicators.byKey[key] = &i, &i
 	return &i, nil
 }
 

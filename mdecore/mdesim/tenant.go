@@ -49,6 +49,9 @@ type Tenant struct {
 	// ActionTimeout is when the action of a device that cannot be reached ends as
 	// TimeOut. Default DefaultActionTimeout.
 	ActionTimeout time.Duration
+	// ActionLag is how long a new action is not shown yet: a GET of it answers 404
+	// and no list has it, as it can happen just after creation.
+	ActionLag time.Duration
 	// OfflineDevices (ids or full DNS names) cannot be reached, in addition to
 	// the seeded ones: their actions stay Pending and then end as TimeOut.
 	OfflineDevices []string

@@ -144,24 +144,24 @@ type LogonUser struct {
 // action and as lastUpdateTimeUtc in lists, because the documented samples
 // differ in just that way.
 type MachineAction struct {
-	ID                  string     `json:"id"`
-	Type                string     `json:"type"`
-	Title               Nullable   `json:"title"`
-	Scope               Nullable   `json:"scope"`
-	Requestor           string     `json:"requestor"`
-	RequestorComment    string     `json:"requestorComment"`
-	RequestSource       string     `json:"requestSource"`
-	ExternalID          Nullable   `json:"externalID"`
-	Status              string     `json:"status"`
-	MachineID           string     `json:"machineId"`
-	ComputerDNSName     string     `json:"computerDnsName"`
-	CreationTime        time.Time  `json:"creationDateTimeUtc"`
-	LastUpdate          time.Time  `json:"-"`
-	CancellationTime    *time.Time `json:"cancellationDateTimeUtc"`
-	CancellationBy      Nullable   `json:"cancellationRequestor"`
-	CancellationComment Nullable   `json:"cancellationComment"`
-	RelatedFileInfo     *struct{}  `json:"relatedFileInfo"`
-	Commands            []struct{} `json:"commands"`
+	ID                  string          `json:"id"`
+	Type                string          `json:"type"`
+	Title               Nullable        `json:"title"`
+	Scope               Nullable        `json:"scope"`
+	Requestor           string          `json:"requestor"`
+	RequestorComment    string          `json:"requestorComment"`
+	RequestSource       string          `json:"requestSource"`
+	ExternalID          Nullable        `json:"externalID"`
+	Status              string          `json:"status"`
+	MachineID           string          `json:"machineId"`
+	ComputerDNSName     string          `json:"computerDnsName"`
+	CreationTime        time.Time       `json:"creationDateTimeUtc"`
+	LastUpdate          time.Time       `json:"-"`
+	CancellationTime    *time.Time      `json:"cancellationDateTimeUtc"`
+	CancellationBy      Nullable        `json:"cancellationRequestor"`
+	CancellationComment Nullable        `json:"cancellationComment"`
+	RelatedFileInfo     *RelatedFile    `json:"relatedFileInfo"`
+	Commands            []CommandStatus `json:"commands"`
 }
 
 // single is a machine action as the single-action routes send it.

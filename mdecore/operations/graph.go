@@ -26,7 +26,7 @@ func graph() []Operation {
 		{
 			ID: "list_alerts_v2", Client: "ListAlertsV2", Graph: true, Method: "GET", Path: "/v1.0/security/alerts_v2", Doc: "security-list-alerts_v2.md",
 			Success: 200, Filter: "assignedTo classification determination createdDateTime lastUpdateDateTime severity serviceSource status", MaxTop: 100,
-			Roles:   "SecurityAlert.Read.All SecurityAlert.ReadWrite.All", Delegated: "SecurityAlert.Read.All SecurityAlert.ReadWrite.All",
+			Roles: "SecurityAlert.Read.All SecurityAlert.ReadWrite.All", Delegated: "SecurityAlert.Read.All SecurityAlert.ReadWrite.All",
 		},
 		{
 			ID: "get_alert_v2", Client: "GetAlertV2", Graph: true, Method: "GET", Path: "/v1.0/security/alerts_v2/{alert_id}", Doc: "security-alert-get.md",
