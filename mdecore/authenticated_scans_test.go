@@ -215,3 +215,22 @@ func TestScanAuthenticationThatIsTaken(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestTheBodyGoesWithEveryPageOfAListByPost(t *testing.T) {
+	t.Parallel()
+	s := newService(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			answer(200, `{"value":[{}],"@odata.nextLink":"`+"http://"+r.Host+r.URL.Path+`?page=2"}`)(w, r)
+			return
+		}
+		answer(200, `{"value":[{}]}`)(w, r)
+	})
+	runs, err := gather(s.clientOf(t).GetScanHistoryByDefinition(t.Context(), []string{scanID}, mdecore.Page{}))
+	require.NoError(t, err)
+	require.Len(t, runs, 2)
+	calls := s.received()
+	require.Len(t, calls, 2)
+	require.Equal(t, http.MethodPost, calls[1].method)
+	require.NotEmpty(t, calls[0].body)
+	require.Equal(t, calls[0].body, calls[1].body)
+}

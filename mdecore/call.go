@@ -60,9 +60,12 @@ func (what call) operation() (operations.Operation, error) {
 	return table, what.invalid
 }
 
-// pageLimit is the largest page of a list, 0 when it is not documented to be paged.
+// pageLimit is the largest page of a list, 0 when it is not documented to be paged by $skip.
 func (what call) pageLimit() int {
 	table, _ := what.operation()
+	if strings.Contains(table.Query, "pageSize") {
+		return 0 // exports are continued by their links only
+	}
 	return table.MaxTop
 }
 

@@ -144,7 +144,7 @@ func (w *walk) advance(link string, size int) (bool, error) {
 	if err != nil {
 		return false, &Error{Op: w.first.op, Message: err.Error()}
 	}
-	w.next = call{op: w.first.op, via: w.first.via, link: next}
+	w.next = call{op: w.first.op, via: w.first.via, link: next, body: w.first.body}
 	return true, nil
 }
 

@@ -35,7 +35,7 @@ func TestLiveResponseInTheSimulatedTenant(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, mdecore.ActionFailed, action.Status)
 	require.Len(t, action.Commands, 5)
-	for i, want := range []string{mdecore.CommandCompleted, mdecore.CommandCompleted, mdecore.CommandCompleted, mdecore.CommandFailed, mdecore.CommandCreated} {
+	for i, want := range []mdecore.CommandState{mdecore.CommandCompleted, mdecore.CommandCompleted, mdecore.CommandCompleted, mdecore.CommandFailed, mdecore.CommandCreated} {
 		require.Equal(t, want, action.Commands[i].CommandStatus)
 	}
 

@@ -3,23 +3,30 @@ package mdecore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+// CommandType is what a live response command does. Unknown values are kept.
+type CommandType string
+
 // The types of live response commands.
 const (
-	CommandPutFile   = "PutFile"
-	CommandRunScript = "RunScript"
-	CommandGetFile   = "GetFile"
+	CommandPutFile   CommandType = "PutFile"
+	CommandRunScript CommandType = "RunScript"
+	CommandGetFile   CommandType = "GetFile"
 )
+
+// CommandState is how far a live response command is. Unknown values are kept.
+type CommandState string
 
 // The states of a live response command. Only a completed one has a result, and a PutFile has none at all.
 const (
-	CommandCreated   = "Created"
-	CommandCompleted = "Completed"
-	CommandFailed    = "Failed"
+	CommandCreated   CommandState = "Created"
+	CommandCompleted CommandState = "Completed"
+	CommandFailed    CommandState = "Failed"
 )
 
 // LiveResponseCommand is one of PutFile, RunScript and GetFile.
@@ -78,7 +85,7 @@ func (g GetFile) check() error {
 }
 
 // command builds a command from pairs of key and value.
-func command(kind string, pairs ...string) Command {
+func command(kind CommandType, pairs ...string) Command {
 	c := Command{Type: kind}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		c.Params = append(c.Params, CommandParam{Key: pairs[i], Value: pairs[i+1]})
@@ -136,7 +143,7 @@ func typedCommand(c Command) (LiveResponseCommand, error) {
 	params := map[string]string{}
 	for _, p := range c.Params {
 		if _, twice := params[p.Key]; twice {
-			return nil, fmt.Errorf("the live response command %q has the parameter %q twice", shorten(c.Type), shorten(p.Key))
+			return nil, fmt.Errorf("the live response command %q has the parameter %q twice", shorten(string(c.Type)), shorten(p.Key))
 		}
 		params[p.Key] = p.Value
 	}
@@ -154,7 +161,7 @@ func typedCommand(c Command) (LiveResponseCommand, error) {
 	case CommandGetFile:
 		out = GetFile{Path: take("Path")}
 	default:
-		return nil, fmt.Errorf("%q is not a live response command: use PutFile, RunScript or GetFile", shorten(c.Type))
+		return nil, fmt.Errorf("%q is not a live response command: use PutFile, RunScript or GetFile", shorten(string(c.Type)))
 	}
 	for key := range params {
 		return nil, fmt.Errorf("the live response command %s has no parameter %q", c.Type, shorten(key))
@@ -177,7 +184,7 @@ func (r LiveResponseRequest) check() error {
 		}
 		kind := c.wire().Type
 		if commandRank(kind) < commandRank(last) {
-			return invalid("commands", kind, fmt.Sprintf("command %d comes after a %s: the order is every PutFile, then every RunScript, then every GetFile", i, last))
+			return invalid("commands", string(kind), fmt.Sprintf("command %d comes after a %s: the order is every PutFile, then every RunScript, then every GetFile", i, last))
 		}
 		last = kind
 	}
@@ -185,8 +192,8 @@ func (r LiveResponseRequest) check() error {
 }
 
 // commandRank is a type's place in the documented order.
-func commandRank(kind string) int {
-	return strings.Index(CommandPutFile+CommandRunScript+CommandGetFile, kind)
+func commandRank(kind CommandType) int {
+	return slices.Index([]CommandType{CommandPutFile, CommandRunScript, CommandGetFile}, kind)
 }
 
 // checkFileName refuses what can't be the name of a library file, or would reach another address than the one meant.

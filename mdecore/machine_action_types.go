@@ -97,17 +97,17 @@ type RelatedFileInfo struct {
 
 // CommandStatus is how one live response command went.
 type CommandStatus struct {
-	Index         Int      `json:"index"`
-	StartTime     Time     `json:"startTime"`
-	EndTime       Time     `json:"endTime"`
-	CommandStatus string   `json:"commandStatus"`
-	Errors        []string `json:"errors"`
-	Command       *Command `json:"command"`
+	Index         Int          `json:"index"`
+	StartTime     Time         `json:"startTime"`
+	EndTime       Time         `json:"endTime"`
+	CommandStatus CommandState `json:"commandStatus"`
+	Errors        []string     `json:"errors"`
+	Command       *Command     `json:"command"`
 }
 
 // Command is a live response command.
 type Command struct {
-	Type   string         `json:"type"`
+	Type   CommandType    `json:"type"`
 	Params []CommandParam `json:"params"`
 }
 

@@ -82,7 +82,7 @@ func TestNothingSaysASecret(t *testing.T) {
 			tenant.ClearFaults()
 		}
 	}
-	known := []string{mdesim.DefaultAppSecret}
+	known := []string{mdesim.DefaultAppSecret, mdesim.SeededScanPassword}
 	for _, scope := range []string{mdecore.Public().Scope, mdecore.Public().GraphScope} {
 		token, err := cred.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{scope}})
 		require.NoError(t, err)

@@ -67,7 +67,7 @@ func TestNoSecretsInTheOutput(t *testing.T) {
 	info, err := file.Stat()
 	require.NoError(t, err)
 	require.Greater(t, info.Size(), int64(100_000), "this is not the output of all tests")
-	found, err := leaks.Find(file, mdesim.DefaultAppSecret, mdesim.DefaultReaderSecret, mdesim.DefaultUserPassword)
+	found, err := leaks.Find(file, mdesim.DefaultAppSecret, mdesim.DefaultReaderSecret, mdesim.DefaultUserPassword, mdesim.SeededScanPassword)
 	require.NoError(t, err)
 	for _, f := range found {
 		t.Error(f)

@@ -152,8 +152,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(raw, &published))
 	for _, route := range new(mdesim.Tenant).Routes() {
-		if route.Op == "count_machine_alerts" {
-			continue // a note on the page of list_machine_alerts
+		if route.Op == "count_machine_alerts" || strings.HasPrefix(route.Path, "/v1.0/security/") {
+			continue // a note on the page of list_machine_alerts; Graph's, which are published elsewhere
 		}
 		found := false
 		for _, p := range published {
