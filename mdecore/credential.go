@@ -11,7 +11,10 @@ const (
 	CredentialCLI         = azpipe.KindCLI         // the person signed in to the Azure CLI
 )
 
-// CredentialConfig says who the program is to the tenant.
+// CredentialConfig says who the program is to the tenant. Kind names the kind, or several to try in order. TenantID and
+// ClientID are the tenant's and the application's GUIDs; ClientSecret, CertificateFile with CertificatePassword, and
+// TokenFile are for the kinds of their names. Authority is the cloud's sign-in service when it is not the public one, and
+// CAFile names certificates to trust for it besides the system's.
 type CredentialConfig = azpipe.CredentialConfig
 
 // Credential signs in for a client. Unlike azidentity's own, it can be thrown away and made anew, which is what a client

@@ -50,3 +50,30 @@ func ExampleClient_Hunt() {
 	// Output:
 	// refused: true
 }
+
+// Incidents live in Microsoft Graph. Only what is set is changed.
+func ExampleClient_ListIncidents() {
+	client, tenant := example()
+	defer tenant.Close()
+	ctx := context.Background()
+
+	query := mdecore.IncidentsQuery{Filter: mdecore.Eq("status", mdecore.IncidentActive), ExpandAlerts: true}
+	query.Top = 1
+	for incident, err := range client.ListIncidents(ctx, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(incident.Status, "with alerts:", len(incident.Alerts) > 0)
+
+		owner := "alice@contoso.com"
+		changed, err := client.UpdateIncident(ctx, incident.ID, mdecore.IncidentUpdate{AssignedTo: &owner, Status: mdecore.IncidentInProgress})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(changed.Status, changed.AssignedTo)
+	}
+
+	// Output:
+	// active with alerts: true
+	// inProgress alice@contoso.com
+}

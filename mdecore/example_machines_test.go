@@ -111,3 +111,28 @@ func ExampleClient_TagMachines() {
 	// Output:
 	// all tagged: true
 }
+
+// Which machines have a vulnerability for which an exploit is known?
+func ExampleClient_ListVulnerabilityMachines() {
+	client, tenant := example()
+	defer tenant.Close()
+	ctx := context.Background()
+
+	vulnerability, err := client.GetVulnerability(ctx, "CVE-2022-30190")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(vulnerability.ID, vulnerability.Severity, "in an exploit kit:", vulnerability.ExploitInKit)
+	machines := 0
+	for _, err := range client.ListVulnerabilityMachines(ctx, vulnerability.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		machines++
+	}
+	fmt.Println("as many as it says:", machines == int(vulnerability.ExposedMachines))
+
+	// Output:
+	// CVE-2022-30190 High in an exploit kit: true
+	// as many as it says: true
+}

@@ -82,6 +82,7 @@ func TestEveryMethodFailsWell(t *testing.T) {
 				err := op.good(t.Context(), s.clientOf(t))
 				var failed *mdecore.Error
 				require.ErrorAs(t, err, &failed)
+				t.Logf("%+v", err) // what a verbose run prints is searched for secrets
 				require.Equal(t, tc.status, failed.Status)
 				require.NotEmpty(t, failed.Message)
 				require.NotEmpty(t, failed.RequestID)
