@@ -5,6 +5,7 @@ package simtenant
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -17,10 +18,11 @@ type Running struct {
 	// Tenant is what is served; Server where.
 	Tenant *mdesim.Tenant
 	Server *mdesim.Server
-	// CAFile is a PEM file with the server's certificate, in a folder of its own that Close removes.
+	// CAFile is a PEM file with the server's certificate. It and the files of the two secrets are in a folder of their own
+	// that Close removes.
 	CAFile string
 
-	dir string
+	dir, readSecret, writeSecret string
 }
 
 // Start serves a tenant on a loopback address such as 127.0.0.1:8443; a free port when listen is empty. Any other address
@@ -34,14 +36,27 @@ func Start(tenant *mdesim.Tenant, listen string) (*Running, error) {
 		return nil, fmt.Errorf("the simulated tenant can't start: %w", err)
 	}
 	r := &Running{Tenant: tenant, Server: server}
-	if r.dir, err = os.MkdirTemp("", "mde-ops-sim-"); err == nil {
-		r.CAFile, err = server.CAFile(r.dir)
-	}
-	if err != nil {
+	if err := r.writeFiles(); err != nil {
 		r.Close()
-		return nil, fmt.Errorf("the simulated tenant's certificate can't be kept: %w", err)
+		return nil, fmt.Errorf("the simulated tenant's certificate and secrets can't be kept: %w", err)
 	}
 	return r, nil
+}
+
+// writeFiles keeps what the programs are told by file. The secrets are only words, but they stand in files as real ones
+// do, so that nobody gets used to seeing secrets in a terminal.
+func (r *Running) writeFiles() (err error) {
+	if r.dir, err = os.MkdirTemp("", "mde-ops-sim-"); err != nil {
+		return err
+	}
+	if r.CAFile, err = r.Server.CAFile(r.dir); err != nil {
+		return err
+	}
+	r.readSecret, r.writeSecret = filepath.Join(r.dir, "reader-secret"), filepath.Join(r.dir, "writer-secret")
+	if err := os.WriteFile(r.readSecret, []byte(mdesim.DefaultReaderSecret), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(r.writeSecret, []byte(mdesim.DefaultAppSecret), 0o600)
 }
 
 // Close ends the tenant and removes its certificate.
@@ -60,7 +75,7 @@ func (r *Running) Environ() []string {
 		"MDE_AUTHORITY=" + r.Server.URL,
 		"MDE_CA_FILE=" + r.CAFile,
 		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID,
-		"MDE_CLIENT_SECRET=" + mdesim.DefaultReaderSecret,
+		"MDE_CLIENT_SECRET_FILE=" + r.readSecret,
 	}
 }
 
@@ -68,6 +83,6 @@ func (r *Running) Environ() []string {
 func (r *Running) WriteEnviron() []string {
 	return []string{
 		"MDE_WRITE_CLIENT_ID=" + mdesim.DefaultAppID,
-		"MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
+		"MDE_WRITE_CLIENT_SECRET_FILE=" + r.writeSecret,
 	}
 }

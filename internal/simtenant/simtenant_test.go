@@ -21,7 +21,7 @@ func TestStartServesAndCloseLeavesNothing(t *testing.T) {
 	require.True(t, strings.HasPrefix(r.Server.URL, "https://127.0.0.1:"))
 	require.Contains(t, r.Environ(), "MDE_BASE_URL="+r.Server.URL)
 	for _, line := range r.Environ() {
-		require.NotContains(t, line, mdesim.DefaultAppSecret, "who reads is not given what writes")
+		require.NotContains(t, line, "MDE_WRITE_", "who reads is not given what writes")
 	}
 	require.Contains(t, r.WriteEnviron(), "MDE_WRITE_CLIENT_ID="+mdesim.DefaultAppID)
 	r.Close()
