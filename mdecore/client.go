@@ -42,9 +42,9 @@ type Options struct {
 	// TenantID and AppID name the account that the service counts calls for.
 	TenantID, AppID string
 	// Budgets may be shared by clients of the same account; own ones when nil.
-	Budgets *azpipe.Budgets
+	Budgets *Budgets
 	// Limit replaces the documented call rates of all operations; the zero Limit switches them off.
-	Limit *azpipe.Limit
+	Limit *Limit
 	// WriteTimeout limits one send of a write with its answer; 20 s when zero.
 	WriteTimeout time.Duration
 	// ReadTimeout limits a whole reading call, waits included; 5 min when zero.
@@ -70,7 +70,7 @@ type Client struct {
 	warned       sync.Map // what warnOnce has said
 }
 
-// New returns a client that signs in with cred. When cred is an *azpipe.Renewable, a 401 is answered with a really new
+// New returns a client that signs in with cred. When cred is a *Credential, a 401 is answered with a really new
 // token. Faults of the options are reported here; the network is not touched.
 func New(cred azcore.TokenCredential, opts Options) (*Client, error) {
 	if opts.Cloud == (Cloud{}) {

@@ -12,7 +12,8 @@ import (
 	"github.com/mde-ops/mde-ops/internal/download"
 )
 
-// DownloadResult describes a complete download: sizes and SHA-256 of what was sent and of what was written.
+// DownloadResult describes a complete download: sizes and SHA-256 of what was sent and of what was written (Bytes and SHA256
+// of the body, ContentBytes and ContentSHA256 of the content, Unpacked, Resumes).
 type DownloadResult = download.Result
 
 // DownloadError says why a download failed and how much incomplete content was written.

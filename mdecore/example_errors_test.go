@@ -84,7 +84,7 @@ func ExampleOptions_budgets() {
 
 	opts := mdecore.Options{
 		TenantID: mdesim.DefaultTenantID, AppID: mdesim.DefaultAppID,
-		Budgets: mdecore.NewBudgets(),
+		Budgets: mdecore.NewBudgets(0),
 		Limit:   &mdecore.Limit{PerHour: 2}, // leave it out: the documented rates are built in
 	}
 	one, two := tenant.ClientWith(opts), tenant.ClientWith(opts)

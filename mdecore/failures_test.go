@@ -231,7 +231,7 @@ func TestUsedUpBudgetIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := newService(t, answer(201, anything(actionID)))
 	c, err := mdecore.New(&fakeCred{}, mdecore.Options{
-		Cloud: mdecore.Custom(s.URL, "", ""), Limit: &mdecore.Limit{PerHour: 1}, Budgets: mdecore.NewBudgets(),
+		Cloud: mdecore.Custom(s.URL, "", ""), Limit: &mdecore.Limit{PerHour: 1}, Budgets: mdecore.NewBudgets(0),
 	})
 	require.NoError(t, err)
 	isolate := operations(t)["IsolateMachine"].good

@@ -21,7 +21,7 @@ type OnboardingStatus string
 
 // The onboarding states of a machine.
 const (
-	OnboardingOnboarded        OnboardingStatus = "Onboarded"
+	OnboardingOnboarded        OnboardingStatus = "onboarded"
 	OnboardingCanBeOnboarded   OnboardingStatus = "CanBeOnboarded"
 	OnboardingUnsupported      OnboardingStatus = "Unsupported"
 	OnboardingInsufficientInfo OnboardingStatus = "InsufficientInfo"
