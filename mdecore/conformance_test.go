@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,9 @@ func TestTheTenantAnswersAsTheTableSays(t *testing.T) {
 					w.succeeds(t, row)
 					w.asksForPermission(t, row)
 					w.readsBodies(t, row)
+					w.readsQueries(t, row)
 					w.knowsItsPaths(t, row)
+					w.knowsItsIDs(t, row)
 				})
 			}
 		})
@@ -100,7 +103,7 @@ func badBody() []string {
 	return []string{"BadRequest", "InvalidInput", "InvalidRequestBody", "MissingRequiredParameter"}
 }
 
-// readsBodies leaves each required field out, writes it in the other case, and sends what is no body at all.
+// readsBodies leaves each required field out, writes each field in the other case, and sends what is no body at all.
 func (w *world) readsBodies(t *testing.T, row optable.Operation) {
 	t.Helper()
 	if row.Method != http.MethodPost && row.Method != http.MethodPatch {
@@ -126,9 +129,13 @@ func (w *world) readsBodies(t *testing.T, row optable.Operation) {
 		body := maps.Clone(req.body)
 		delete(body, name)
 		refuse(req.with(body), "no "+name)
+	}
+	for name := range req.body {
 		if anyCase()[row.ID] != "" {
 			continue
 		}
+		body := maps.Clone(req.body)
+		delete(body, name)
 		body[otherCase(name)] = req.body[name]
 		refuse(req.with(body), otherCase(name)+" for "+name)
 	}
@@ -141,6 +148,35 @@ func otherCase(name string) string {
 		return lower + name[1:]
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// badQueryValues are values that a query parameter does not take.
+func badQueryValues() map[string][]string {
+	return map[string][]string{
+		"sasValidHours": {"0", "-1", "25", "x"}, "lookBackHours": {"0", "721", "x"}, "pageSize": {"0", "200001", "x"},
+		"sinceTime": {"2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z", "yesterday"}, "useStartsWithFilter": {"maybe"}, "tag": {""},
+		"$top": nil, // in the test of lists
+	}
+}
+
+// readsQueries sends values that the query's parameters do not take.
+func (w *world) readsQueries(t *testing.T, row optable.Operation) {
+	t.Helper()
+	by := permitted(row)
+	for _, name := range strings.Fields(row.Query) {
+		values, ok := badQueryValues()[name]
+		require.True(t, ok, "say what %s does not take", name)
+		for _, value := range values {
+			req := requestOf(t, row.ID)(t, w, by)
+			query := url.Values{}
+			maps.Copy(query, req.query)
+			query.Set(name, value)
+			req.query = query
+			a := w.send(t, row, req, by)
+			require.Equal(t, http.StatusBadRequest, a.status, "%s=%s: %s", name, value, a.raw)
+			a.refused(t, row.Graph, http.StatusBadRequest, badBody()...)
+		}
+	}
 }
 
 // unknownOf is a well-formed value of a path's parameter that nothing has.
@@ -165,8 +201,8 @@ func emptyForUnknown() map[string]string {
 		"list_domain_alerts":   "any domain is a good one; the list is empty",
 		"list_domain_machines": "any domain is a good one; the list is empty",
 		"get_domain_stats":     "any domain is a good one; it was seen 0 times",
-		"list_user_alerts":     "the page speaks of no unknown account; the list is empty",
-		"list_user_machines":   "the page speaks of no unknown account; the list is empty",
+		"list_user_alerts":     "the page promises a list, empty for an account that is not known",
+		"list_user_machines":   "the page promises a list, empty for an account that is not known",
 	}
 }
 
@@ -198,6 +234,24 @@ func (w *world) knowsItsPaths(t *testing.T, row optable.Operation) {
 		a.refused(t, row.Graph, http.StatusNotFound, "ResourceNotFound", "NotFound")
 	}
 	require.Equal(t, before, w.changes(), "a refused request changes nothing")
+}
+
+// knowsItsIDs adds an id that nothing has to those of a body: nothing is done to the others either.
+func (w *world) knowsItsIDs(t *testing.T, row optable.Operation) {
+	t.Helper()
+	for field, of := range map[string]string{"alertIds": "alert_id", "IndicatorIds": "indicator_id", "ScanDefinitionIds": "scan_definition_id"} {
+		by := permitted(row)
+		req := requestOf(t, row.ID)(t, w, by)
+		ids, ok := req.body[field].([]any)
+		if !ok {
+			continue
+		}
+		before := w.changes()
+		body := maps.Clone(req.body)
+		body[field] = append(slices.Clone(ids), unknownOf()[of])
+		w.send(t, row, req.with(body), by).refused(t, row.Graph, http.StatusNotFound, "ResourceNotFound")
+		require.Equal(t, before, w.changes(), "a refused request changes nothing")
+	}
 }
 
 // refused asserts a status and the documented shape of an error, and returns its message.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -140,6 +141,7 @@ func (c *call) applyIndicator(o indicatorOrder) (*Indicator, *fault400) {
 		Source: c.caller.name, SourceType: kind, CreatedBy: id, CreationTime: now, Title: v["title"], Description: v["description"],
 		Severity: v["severity"], RecommendedActions: Nullable(v["recommendedActions"]), EducateURL: Nullable(v["educateUrl"]),
 		ExpirationTime: o.expires, LastUpdateTime: now, LastUpdatedBy: Nullable(c.caller.name), GenerateAlert: o.alert, RBACGroupNames: o.groups,
+		RBACGroupIDs: t.groupIDs(o.groups),
 	}
 	key := indicatorKey(i.IndicatorType, i.IndicatorValue)
 	old, ok := t.indicators.byKey[key]
@@ -154,10 +156,22 @@ func (c *call) applyIndicator(o indicatorOrder) (*Indicator, *fault400) {
 	}
 	i.ID, i.Application, i.CreationTime = old.ID, old.Application, old.CreationTime
 	i.Source, i.SourceType, i.CreatedBy, i.CreatedBySource = old.Source, old.SourceType, old.CreatedBy, old.CreatedBySource
-	i.RBACGroupNames, i.RBACGroupIDs = append([]string{}, o.groups...), old.RBACGroupIDs
+	i.RBACGroupNames = append([]string{}, o.groups...)
 	t.indicators.list = slices.Clone(all)
 	t.indicators.list[slices.Index(all, old)], t.indicators.byKey[key] = &i, &i
 	return &i, nil
+}
+
+// groupIDs are the ids of those device groups that have devices; the caller holds t.mu.
+func (t *Tenant) groupIDs(names []string) []string {
+	ids := []string{}
+	for _, name := range names {
+		i := slices.IndexFunc(t.devices.list, func(d *device) bool { return d.RBACGroupName == name })
+		if i >= 0 {
+			ids = append(ids, strconv.FormatInt(t.devices.list[i].RBACGroupID, 10))
+		}
+	}
+	return ids
 }
 
 // noteIndicator keeps the effect of a change; the caller holds t.mu.
