@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mde-ops/mde-ops/mdecore"
 	table "github.com/mde-ops/mde-ops/mdecore/operations"
 )
 
@@ -229,7 +230,7 @@ func TestContractSamples(t *testing.T) {
 		base := filepath.Base(file)
 		id, _, _ := strings.Cut(base, ".")
 		if id == "error" || id == "token" {
-			continue // read by the errors' and the credentials' own tests
+			continue // TestContractErrors reads the errors; the token's sample is cut short
 		}
 		t.Run(base, func(t *testing.T) {
 			into, ok := types[id]
@@ -244,6 +245,45 @@ func TestContractSamples(t *testing.T) {
 	}
 	for id := range types {
 		require.True(t, used[id], "%s: a type is named, but there is no sample", id)
+	}
+}
+
+// TestContractRequestSamples does the same with every documented request.
+func TestContractRequestSamples(t *testing.T) {
+	types := contractRequests(t)
+	files, err := filepath.Glob(filepath.Join(contractDir(t), "samples", "*.request.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		base := filepath.Base(file)
+		id, _, _ := strings.Cut(base, ".")
+		t.Run(base, func(t *testing.T) {
+			into, ok := types[id]
+			require.True(t, ok, "no type is named for the requests of %s", id)
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			roundTrip(t, data, into)
+		})
+	}
+}
+
+// TestContractErrors answers with every documented error and finds all of it in ours.
+func TestContractErrors(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(contractDir(t), "samples", "error.*.response.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var want struct {
+			Error struct{ Code, Message, Target string }
+		}
+		require.NoError(t, json.Unmarshal(data, &want))
+		require.NotEmpty(t, want.Error.Code)
+		_, err = newService(t, answer(400, string(data))).clientOf(t).GetMachine(t.Context(), machineID)
+		var failed *mdecore.Error
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, []string{want.Error.Code, want.Error.Message, want.Error.Target}, []string{failed.Code, failed.Message, failed.Target})
 	}
 }
 

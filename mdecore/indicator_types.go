@@ -158,7 +158,7 @@ type IndicatorRequest struct {
 	Severity           AlertSeverity `json:"severity,omitempty"`
 	RecommendedActions string        `json:"recommendedActions,omitempty"`
 	// RBACGroupNames are the device groups that it is for; none means all machines.
-	RBACGroupNames []string `json:"rbacGroupNames,omitempty"`
+	RBACGroupNames []string `json:"rbacGroupNames,omitzero"`
 	// EducateURL is where a blocked person can read more: for Block and Warn of a URL.
 	EducateURL string `json:"educateUrl,omitempty"`
 	// GenerateAlert raises an alert at a match; Audit wants it. It is always sent, so that an update can switch it off.

@@ -10,12 +10,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/mdecore"
 )
 
 // FuzzResources decodes anything into any resource. Whatever is accepted can be written again and reads back as the same
 // value: what a tool shows, a store keeps and a log holds is what the service said.
 func FuzzResources(f *testing.F) {
 	types := contractResources(f)
+	types["graph incident"], types["graph alert"] = mdecore.Incident{}, mdecore.AlertV2{}
 	names := slices.Sorted(maps.Keys(types))
 	for _, name := range names {
 		for _, seed := range []string{

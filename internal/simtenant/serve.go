@@ -59,10 +59,17 @@ func Serve(ctx context.Context, o Options, out io.Writer) error {
 		return err
 	}
 	defer running.Close()
-	fmt.Fprintf(out, "%s\nIt serves %s until Ctrl-C. Its words:\n\n", Notice, running.Server.URL)
-	for _, line := range append(running.Environ(), running.WriteEnviron()...) {
-		fmt.Fprintf(out, "export %s\n", line)
-	}
+	fmt.Fprintf(out, "%s\nIt serves %s until Ctrl-C.\n", Notice, running.Server.URL)
+	printExports(out, "for mde-mcp and mde-slackbot", running.Environ())
+	printExports(out, "for mde-slackbot only: mde-mcp refuses to start where these are set", running.WriteEnviron())
 	<-ctx.Done()
 	return nil
+}
+
+// printExports writes variables as a shell reads them, under a comment that says whose they are.
+func printExports(out io.Writer, whose string, lines []string) {
+	fmt.Fprintf(out, "\n# %s\n", whose)
+	for _, line := range lines {
+		fmt.Fprintf(out, "export %s\n", line)
+	}
 }

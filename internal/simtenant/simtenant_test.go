@@ -55,7 +55,13 @@ func TestServeSaysFirstThatItIsSimulated(t *testing.T) {
 	go func() { ended <- simtenant.Serve(ctx, o, out) }()
 	first, _, _ := strings.Cut(<-out, "\n")
 	require.Equal(t, simtenant.Notice, first)
+	require.Equal(t, "\n# for mde-mcp and mde-slackbot\n", <-out)
 	require.Contains(t, <-out, "export MDE_TENANT_ID=")
+	for range 5 {
+		require.NotContains(t, <-out, "MDE_WRITE_")
+	}
+	require.Contains(t, <-out, "for mde-slackbot only")
+	require.Contains(t, <-out, "export MDE_WRITE_CLIENT_ID=")
 	stop()
 	require.NoError(t, <-ended)
 	for _, bad := range []simtenant.Options{{Devices: -1}, {Devices: simtenant.MaxDevices + 1}, {PageSize: 0}, {PageSize: 20000}, {PageSize: 1, Listen: "0.0.0.0:0"}} {

@@ -1,6 +1,7 @@
 // Package mdesim is a simulated Microsoft Defender for Endpoint tenant: the
-// Entra ID token endpoint and the part of the Defender API that the project
-// uses, over HTTPS on a loopback address. It is for tests, demos and load runs;
+// Entra ID token endpoint, the documented operations of the Defender API, those
+// of Microsoft Graph security that replace them, and the storage that signed
+// links lead to, over HTTPS on a loopback address. It is for tests, demos and load runs;
 // it protects nothing and reaches no device.
 //
 // The zero [Tenant] is ready: 250 seeded devices, about 60 alerts, two
