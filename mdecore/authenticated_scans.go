@@ -16,7 +16,7 @@ import (
 //mde:op GET /api/DeviceAuthenticatedScanDefinitions roles=Machine.Read.All
 func (c *Client) ListScanDefinitions(ctx context.Context) iter.Seq2[*ScanDefinition, error] {
 	return func(yield func(*ScanDefinition, error) bool) {
-		for definition, err := range list[ScanDefinition](ctx, c, call{op: "ListScanDefinitions"}, Page{}) {
+		for definition, err := range list[ScanDefinition](ctx, c, call{op: "ListScanDefinitions", secrets: []Secret{}}, Page{}) {
 			if err != nil {
 				yield(nil, hideSecrets(err))
 				return
@@ -90,9 +90,9 @@ func (c *Client) CreateScanDefinition(ctx context.Context, req CreateScanDefinit
 	const op = "CreateScanDefinition"
 	fault := req.check()
 	req.ScanAuthenticationParams = req.ScanAuthenticationParams.complete()
-	definition, err := send[ScanDefinition](ctx, c, call{op: op, body: req, invalid: fault})
+	definition, err := send[ScanDefinition](ctx, c, call{op: op, body: req, secrets: req.ScanAuthenticationParams.secrets(), invalid: fault})
 	if err != nil {
-		return nil, hideSecrets(err, req.ScanAuthenticationParams.secrets()...)
+		return nil, err
 	}
 	if definition.ID == "" {
 		return nil, &Error{Op: op, Message: "the service accepted the request but named no id: look whether the definition is listed"}
@@ -107,14 +107,14 @@ func (c *Client) CreateScanDefinition(ctx context.Context, req CreateScanDefinit
 func (c *Client) UpdateScanDefinition(ctx context.Context, id string, req UpdateScanDefinitionRequest) (*ScanDefinition, error) {
 	const op = "UpdateScanDefinition"
 	fault := req.check()
-	var secrets []Secret
+	secrets := []Secret{}
 	if req.ScanAuthenticationParams != nil {
 		auth := req.ScanAuthenticationParams.complete()
 		req.ScanAuthenticationParams, secrets = &auth, auth.secrets()
 	}
-	definition, err := send[ScanDefinition](ctx, c, call{op: op, args: args{idArg("scan definition id", id)}, body: req, invalid: fault})
+	definition, err := send[ScanDefinition](ctx, c, call{op: op, args: args{idArg("scan definition id", id)}, body: req, secrets: secrets, invalid: fault})
 	if err != nil {
-		return nil, hideSecrets(err, secrets...)
+		return nil, err
 	}
 	if !strings.EqualFold(definition.ID, id) {
 		return nil, otherEntity(op, "scan definition", id, definition.ID)

@@ -23,6 +23,9 @@ type call struct {
 	body  any
 	// upload is a body that is too large to hold, in place of body.
 	upload *form
+	// secrets stand in the body and must not come back in an error or log. Not nil, they also hide those that an answer
+	// names.
+	secrets []Secret
 	// invalid is a fault of the body or the query, found before anything is sent.
 	invalid error
 }

@@ -1,6 +1,7 @@
 package mdecore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -197,6 +198,9 @@ func (c *Client) exchange(ctx context.Context, what call, op azpipe.Operation, r
 	} else if body, err = successBody(what.op, resp); err == nil {
 		err = read(resp, body)
 	}
+	if what.secrets != nil {
+		err = hideSecrets(err, what.secrets...)
+	}
 	c.log(ctx, what.op, op.Endpoint, resp, err, time.Since(start))
 	return resp, body, err
 }
@@ -259,6 +263,9 @@ func successBody(op string, resp *http.Response) ([]byte, error) {
 // decode reads the body of a success into out; nil for an answer that says nothing.
 func decode(op string, resp *http.Response, body []byte, out any) error {
 	if out == nil {
+		if len(bytes.TrimSpace(body)) > 0 && !json.Valid(body) {
+			return responseError(op, resp, body, errForeign)
+		}
 		return nil
 	}
 	if len(body) == 0 {
@@ -272,6 +279,9 @@ func decode(op string, resp *http.Response, body []byte, out any) error {
 
 // errEmpty is the fault of an answer that should say something.
 var errEmpty = errors.New("the answer is empty")
+
+// errForeign is the fault of a success that the service cannot have written, such as a proxy's sign-in page.
+var errForeign = errors.New("the answer is not the service's: it is no JSON")
 
 // log writes one debug record about a call: what, how it ended and the ids to find it by.
 func (c *Client) log(ctx context.Context, op, endpoint string, resp *http.Response, err error, took time.Duration) {

@@ -137,6 +137,22 @@ type errorBody struct {
 	} `json:"error"`
 }
 
+// The most bytes of the service's words that an error shows: a text, and a code or id.
+const (
+	maxMessage = 4 << 10
+	maxWord    = 200
+)
+
+// tidy is a text of the service's without secrets and not too long. Only what may be shown, and some of what follows, is
+// searched for secrets: half a secret at the end would not be recognised.
+func tidy(text string, most int) string {
+	text = azpipe.Redact(text[:min(len(text), maxErrorBody)])
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
 // responseError makes an Error of an answer. cause says what is wrong with the answer itself, if anything.
 func responseError(op string, resp *http.Response, body []byte, cause error) *Error {
 	failed := &Error{
@@ -150,9 +166,9 @@ func responseError(op string, resp *http.Response, body []byte, cause error) *Er
 	failed.RetryAfter, _ = azpipe.RetryAfter(resp.Header, time.Now())
 	var parsed errorBody
 	if cause == nil && json.Unmarshal(body, &parsed) == nil {
-		failed.Code, failed.Message = parsed.Error.Code, azpipe.Redact(parsed.Error.Message)
+		failed.Code, failed.Message = tidy(parsed.Error.Code, maxWord), tidy(parsed.Error.Message, maxMessage)
 		if parsed.Error.Target != "" {
-			failed.Target = parsed.Error.Target
+			failed.Target = tidy(parsed.Error.Target, maxWord)
 		}
 	}
 	if failed.Message == "" {

@@ -97,7 +97,7 @@ func readRows[T any](r io.Reader, visit func(*T) bool) (stopped bool, err error)
 		bounded.left = maxRow
 		row := new(T)
 		if err := dec.Decode(row); err != nil {
-			if array && errors.Is(err, io.EOF) {
+			if array && err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return false, ended(err)
@@ -115,9 +115,9 @@ func readRows[T any](r io.Reader, visit func(*T) bool) (stopped bool, err error)
 	return false, errors.New("there is more after the end of the rows")
 }
 
-// ended takes the end of the content for what it is.
+// ended takes the bare end of the content for what it is. A failed download can wrap io.EOF, and is no end.
 func ended(err error) error {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF { //nolint:errorlint // only the bare sentinel is a good end
 		return nil
 	}
 	return err

@@ -167,7 +167,10 @@ func (r IndicatorRequest) untimed() IndicatorRequest {
 func imported(op string, batch []IndicatorRequest, results []ImportResult, ids map[string]string) map[string]error {
 	byValue := make(map[string]ImportResult, 2*len(results))
 	for _, r := range results {
-		byValue[r.Indicator] = r
+		// Of two results that contradict each other the bad one counts.
+		if before, twice := byValue[r.Indicator]; !twice || !before.IsFailed {
+			byValue[r.Indicator] = r
+		}
 	}
 	for _, r := range results {
 		if _, exact := byValue[strings.ToLower(r.Indicator)]; !exact {

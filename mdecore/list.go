@@ -3,10 +3,13 @@ package mdecore
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -66,11 +69,15 @@ func (p Page) check() error {
 // that is kept keeps nothing else.
 func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		w := walk{client: c, next: what, first: what, bounds: bounds, pageLimit: what.pageLimit(), seen: map[string]bool{}}
+		w := walk{client: c, next: what, first: what, bounds: bounds, pageLimit: what.pageLimit(), seed: maphash.MakeSeed(), seen: map[[sha256.Size]byte]bool{}}
 		for more := true; more; {
 			resp, body, err := c.page(ctx, w.next)
 			if err != nil {
 				yield(nil, w.failed(err))
+				return
+			}
+			if err := w.repeated(body); err != nil {
+				yield(nil, err)
 				return
 			}
 			w.pages++
@@ -88,7 +95,7 @@ func list[T any](ctx context.Context, c *Client, what call, bounds Page) iter.Se
 			case err != nil:
 				err = responseError(what.op, resp, body, fmt.Errorf("page %d of the list cannot be read, so the list is incomplete: %w", w.pages, err))
 			default:
-				more, err = w.advance(got.next, got.items)
+				more, err = w.advance(got.next, got.items, body)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -106,7 +113,23 @@ type walk struct {
 	count       int
 	pages       int
 	pageLimit   int
-	seen        map[string]bool
+	empty       int // pages without an item, in a row
+	seen        map[[sha256.Size]byte]bool
+	// before is the page that the next one continues by $skip, as a hash; nil when a link leads on.
+	before *uint64
+	seed   maphash.Seed
+}
+
+// maxEmptyPages is how many pages in a row may be empty and name a next one.
+const maxEmptyPages = 100
+
+// repeated is the error of a page that was asked for by $skip and is the one before it: the service does not skip, and
+// would give the same items for ever.
+func (w *walk) repeated(body []byte) error {
+	if w.before == nil || *w.before != maphash.Bytes(w.seed, body) {
+		return nil
+	}
+	return &Error{Op: w.first.op, Message: "the list is incomplete: the service gave the same page again instead of the next one"}
 }
 
 // failed is the error of a page that could not be read. A 404 answers for an empty list, but only instead of the first
@@ -123,7 +146,12 @@ func (w *walk) full() bool { return w.bounds.Top > 0 && w.count >= w.bounds.Top 
 
 // advance prepares the next page and reports whether there is one. A page of the largest size without a next link is
 // continued by $skip, because the service does not promise a link on every list.
-func (w *walk) advance(link string, size int) (bool, error) {
+func (w *walk) advance(link string, size int, body []byte) (bool, error) {
+	w.before, w.empty = nil, w.empty+1
+	if size > 0 {
+		w.empty = 0
+	}
+	name := sha256.Sum256([]byte(link))
 	switch {
 	case w.full(), link == "" && (w.pageLimit == 0 || size < w.pageLimit):
 		return false, nil
@@ -135,16 +163,20 @@ func (w *walk) advance(link string, size int) (bool, error) {
 		query.Set("$skip", strconv.Itoa(w.bounds.Skip+w.count))
 		w.next = w.first
 		w.next.query = query
+		sum := maphash.Bytes(w.seed, body)
+		w.before = &sum
 		return true, nil
-	case w.seen[link]:
+	case w.empty > maxEmptyPages:
+		return false, &Error{Op: w.first.op, Message: "the list is incomplete: the service names ever more pages without an item on them"}
+	case w.seen[name]:
 		return false, &Error{Op: w.first.op, Message: "the list does not end: the service named the same next page twice"}
 	}
-	w.seen[link] = true
+	w.seen[name] = true
 	next, err := w.client.absolute(w.first, link)
 	if err != nil {
 		return false, &Error{Op: w.first.op, Message: err.Error()}
 	}
-	w.next = call{op: w.first.op, via: w.first.via, link: next, body: w.first.body}
+	w.next = call{op: w.first.op, via: w.first.via, link: next, body: w.first.body, secrets: w.first.secrets}
 	return true, nil
 }
 
@@ -162,6 +194,10 @@ func (c *Client) absolute(what call, link string) (string, error) {
 	resolved, err := base.Parse(link)
 	if err != nil {
 		return "", errors.New("the list is incomplete, because the service's link to its next page is not a valid address")
+	}
+	// A GET of another path does no harm; a POST might.
+	if own := base.ResolveReference(&url.URL{Path: table.Path[strings.LastIndexByte(table.Path, '/')+1:]}); table.Method != http.MethodGet && !strings.EqualFold(resolved.Path, own.Path) {
+		return "", errors.New("the list is incomplete, because the service's link to its next page leads to another operation")
 	}
 	return resolved.String(), nil
 }

@@ -76,9 +76,12 @@ func readItems[T any](p *pageReader, give func(*T) bool) (stopped bool, err erro
 		return false, errors.New("its \"value\" is not a list")
 	}
 	for p.dec.More() {
-		item := new(T)
-		if err := p.dec.Decode(item); err != nil {
+		var item *T
+		if err := p.dec.Decode(&item); err != nil {
 			return false, fmt.Errorf("item %d: %w", p.items+1, err)
+		}
+		if item == nil {
+			return false, fmt.Errorf("item %d is null", p.items+1)
 		}
 		p.items++
 		if !give(item) {

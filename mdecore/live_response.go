@@ -171,7 +171,13 @@ func (a *MachineAction) Result(index int) error {
 // *NoResultError is inside the error and nothing is written. A link that expires meanwhile is asked for again, once.
 // Documentation page: get-live-response-result.md.
 func (c *Client) LiveResponseResult(ctx context.Context, actionID string, index int, w io.Writer, opts DownloadOptions) (DownloadResult, error) {
-	const op = "LiveResponseResult"
+	return c.commandResult(ctx, "LiveResponseResult", actionID, index, w, opts, func(*Command) error { return nil })
+}
+
+// commandResult writes the result of a command that fits.
+func (c *Client) commandResult(
+	ctx context.Context, op, actionID string, index int, w io.Writer, opts DownloadOptions, fits func(*Command) error,
+) (DownloadResult, error) {
 	if bad := indexArg(index).invalid; bad != nil {
 		return DownloadResult{}, refuse(op, bad)
 	}
@@ -179,7 +185,11 @@ func (c *Client) LiveResponseResult(ctx context.Context, actionID string, index 
 	if err != nil {
 		return DownloadResult{}, err
 	}
-	if err := action.Result(index); err != nil {
+	err = action.Result(index)
+	if err == nil {
+		err = fits(action.command(index))
+	}
+	if err != nil {
 		return DownloadResult{}, &Error{Op: op, Message: "nothing was downloaded", Err: err}
 	}
 	return c.download(ctx, op, func(ctx context.Context) (Link, error) {
@@ -187,7 +197,28 @@ func (c *Client) LiveResponseResult(ctx context.Context, actionID string, index 
 	}, w, opts)
 }
 
-// LiveResponseScriptResult reads the result of a RunScript. When it does not have the documented form, the result comes
+// command is the command of an index, or nil.
+func (a *MachineAction) command(index int) *Command {
+	for _, status := range a.Commands {
+		if int(status.Index) == index {
+			return status.Command
+		}
+	}
+	return nil
+}
+
+// param is the value of a parameter, or "".
+func (c *Command) param(key string) string {
+	for _, p := range c.Params {
+		if p.Key == key {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// LiveResponseScriptResult reads the result of a RunScript. A collected file that looks like one is refused, and so is
+// the result of a script of another name. When it does not have the documented form, the result comes
 // back with its Raw bytes only, together with an error: without an exit code nobody knows how the script went.
 // Documentation page: get-live-response-result.md.
 func (c *Client) LiveResponseScriptResult(ctx context.Context, actionID string, index int, opts DownloadOptions) (*ScriptResult, error) {
@@ -197,13 +228,25 @@ func (c *Client) LiveResponseScriptResult(ctx context.Context, actionID string, 
 			*limit = maxScriptResult
 		}
 	}
+	const op = "LiveResponseScriptResult"
 	var raw bytes.Buffer
-	if _, err := c.LiveResponseResult(ctx, actionID, index, &raw, opts); err != nil {
+	var script string
+	_, err := c.commandResult(ctx, op, actionID, index, &raw, opts, func(command *Command) error {
+		if command.Type != CommandRunScript {
+			return &NoResultError{ActionID: actionID, Index: index, Reason: "it is a " + shorten(string(command.Type)) + ", whose result is not a script's"}
+		}
+		script = command.param("ScriptName")
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	result, err := ParseScriptResult(raw.Bytes())
+	if err == nil && script != "" && result.ScriptName != "" && !strings.EqualFold(result.ScriptName, script) {
+		result, err = &ScriptResult{Raw: result.Raw}, fmt.Errorf("it is of the script %q instead of %q", shorten(result.ScriptName), shorten(script))
+	}
 	if err != nil {
-		err = &Error{Op: "LiveResponseScriptResult", Message: "the result is not a script's; its raw bytes are kept", Err: err}
+		err = &Error{Op: op, Message: "the result is not a script's; its raw bytes are kept", Err: err}
 	}
 	return result, err
 }

@@ -27,14 +27,21 @@ func (attemptPolicy) Do(req *policy.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(req.Raw().Context())
 	clock := startClock(op.AttemptTimeout, func() { cancel(errAttemptTimeout) })
-	var connected atomic.Bool
+	var asked, connected atomic.Bool
 	if write {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GetConn: func(string) { asked.Store(true) },
+			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		})
 	}
 	req = req.WithContext(ctx)
 	err := openBody(req.Raw(), op, clock)
-	var resp *http.Response
 	if err == nil {
+		err = ctx.Err()
+	}
+	var resp *http.Response
+	begun := err == nil
+	if begun {
 		resp, err = req.Next()
 	}
 	clock.stop()
@@ -51,7 +58,8 @@ func (attemptPolicy) Do(req *policy.Request) (*http.Response, error) {
 		// Not the transport's error: it says "canceled", which must not pass for the caller's doing.
 		err = &TimeoutError{After: op.AttemptTimeout, Idle: op.Body != nil, Err: context.DeadlineExceeded}
 	}
-	if write && !connected.Load() {
+	// A transport that tells nothing of its connections proves nothing.
+	if write && (!begun || asked.Load() && !connected.Load()) {
 		err = &UnsentError{Err: err}
 	}
 	return resp, err

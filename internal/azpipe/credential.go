@@ -2,8 +2,10 @@ package azpipe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"regexp"
@@ -30,8 +32,9 @@ type CredentialConfig struct {
 	// The next of several is tried only when one is not available here, never when it is refused; the first that gives
 	// a token is kept.
 	Kind string
-	// TenantID is the tenant's GUID or a domain of it. KindCLI may do without, KindManaged always does; KindWorkload
-	// takes AZURE_TENANT_ID when it is empty.
+	// TenantID is the tenant's GUID or a domain of it. KindCLI and KindManaged may do without; KindWorkload
+	// takes AZURE_TENANT_ID when it is empty. A GUID also refuses tokens of another tenant, which the machine's own
+	// identity may be of.
 	TenantID string
 	// ClientID is the application's GUID. For KindManaged it is the user-assigned identity's, or empty for the
 	// system-assigned one. KindWorkload takes AZURE_CLIENT_ID when it is empty; KindCLI uses none.
@@ -52,6 +55,31 @@ type CredentialConfig struct {
 
 	// dial replaces the connection to a managed identity's endpoint, which has a fixed address, in tests.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Format implements fmt.Formatter, so that no verb prints a secret.
+func (c CredentialConfig) Format(f fmt.State, verb rune) {
+	type plain CredentialConfig
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(c.shown()))
+}
+
+// LogValue implements slog.LogValuer with what Format shows.
+func (c CredentialConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", c)) }
+
+// MarshalJSON implements json.Marshaler with what Format shows.
+func (c CredentialConfig) MarshalJSON() ([]byte, error) {
+	type plain CredentialConfig
+	return json.Marshal(plain(c.shown()))
+}
+
+// shown is the configuration with its secrets hidden.
+func (c CredentialConfig) shown() CredentialConfig {
+	for _, secret := range []*string{&c.ClientSecret, &c.CertificatePassword} {
+		if *secret != "" {
+			*secret = redacted
+		}
+	}
+	return c
 }
 
 // factory makes a credential, at the start and for every renewal.
@@ -83,6 +111,9 @@ func NewCredential(cfg CredentialConfig) (*Renewable, error) {
 		return nil, fmt.Errorf("the %s credential is refused: %s", cfg.Kind, cfg.hide(Redact(err.Error())))
 	}
 	cred.secrets = cfg.secrets()
+	if guidPattern.MatchString(cfg.TenantID) {
+		cred.tenant = cfg.TenantID
+	}
 	return cred, nil
 }
 

@@ -23,6 +23,7 @@ type Renewable struct {
 	factory func() (azcore.TokenCredential, error)
 	timeout time.Duration
 	secrets []string
+	tenant  string // the tenant that tokens must be of; empty for any
 
 	mu      sync.Mutex
 	current azcore.TokenCredential
@@ -57,12 +58,26 @@ func (r *Renewable) GetToken(ctx context.Context, opts policy.TokenRequestOption
 	if err != nil {
 		return azcore.AccessToken{}, newTokenError(ctx, err, r.secrets...)
 	}
+	if err := r.foreign(token.Token); err != nil {
+		return azcore.AccessToken{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.current == cred {
 		r.issued[strings.Join(opts.Scopes, " ")] = sha256.Sum256([]byte(token.Token))
 	}
 	return token, nil
+}
+
+// foreign refuses a token of another tenant than the configured one: a managed identity lives in the tenant of its
+// machine, whatever was configured, and what was meant for one tenant must not be done in another. A token that cannot be
+// read is let through, because the service reads it.
+func (r *Renewable) foreign(token string) error {
+	info, err := parseToken(token)
+	if err == nil && r.tenant != "" && info.TenantID != "" && !strings.EqualFold(info.TenantID, r.tenant) {
+		return &TokenError{Message: "the token is of tenant " + oneLine(info.TenantID) + ", but tenant " + r.tenant + " is configured"}
+	}
+	return nil
 }
 
 // Renew drops the cached credential if the rejected token is the newest that it has given out. Of many callers that had

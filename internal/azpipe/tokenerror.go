@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -36,15 +38,63 @@ func (e *TokenError) NotSent() bool { return true }
 func (e *TokenError) NonRetriable() {}
 
 // tokenGuard turns every failure of a credential into a TokenError, whatever credential it is.
-type tokenGuard struct{ cred azcore.TokenCredential }
+//
+// azcore asks for one token at a time, and after a failure lets the next caller that waits ask again. With a sign-in
+// service that does not answer, the last of many callers would wait as often as there are callers, so that whoever
+// waited during a failed request shares its failure.
+type tokenGuard struct {
+	cred     azcore.TokenCredential
+	mu       sync.Mutex
+	failed   error // of the newest request, unless its caller ended it
+	failedAt time.Time
+}
+
+// askedKey finds in a context when the caller asked for a token.
+type askedKey struct{}
+
+// askPolicy notes when a send asks for its token.
+type askPolicy struct{}
+
+// Do implements policy.Policy.
+func (askPolicy) Do(req *policy.Request) (*http.Response, error) {
+	return req.WithContext(context.WithValue(req.Raw().Context(), askedKey{}, time.Now())).Next()
+}
 
 // GetToken implements azcore.TokenCredential.
-func (g tokenGuard) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (g *tokenGuard) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if err := g.shared(ctx); err != nil {
+		return azcore.AccessToken{}, err
+	}
 	token, err := g.cred.GetToken(ctx, opts)
 	if err != nil {
-		return azcore.AccessToken{}, newTokenError(ctx, err)
+		err = newTokenError(ctx, err)
+	}
+	g.note(ctx, err)
+	if err != nil {
+		return azcore.AccessToken{}, err
 	}
 	return token, nil
+}
+
+// shared is the failure of a request during which the caller waited, if there was one.
+func (g *tokenGuard) shared(ctx context.Context) error {
+	asked, ok := ctx.Value(askedKey{}).(time.Time)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !ok || g.failed == nil || !asked.Before(g.failedAt) {
+		return nil
+	}
+	return g.failed
+}
+
+// note keeps how a request ended. What its caller cut short says nothing about others.
+func (g *tokenGuard) note(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failed, g.failedAt = err, time.Now()
 }
 
 // newTokenError makes a short text out of a credential's error. The original is not kept, because azidentity's prints

@@ -55,7 +55,7 @@ func (t TokenInfo) Has(anyOf ...string) bool {
 
 // Roles asks the credential for a token of the scope and returns what it carries.
 func Roles(ctx context.Context, cred azcore.TokenCredential, scope string) (TokenInfo, error) {
-	token, err := tokenGuard{cred}.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}, EnableCAE: true})
+	token, err := (&tokenGuard{cred: cred}).GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}, EnableCAE: true})
 	if err != nil {
 		return TokenInfo{}, err
 	}

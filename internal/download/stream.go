@@ -68,7 +68,7 @@ func (s *stream) read(p []byte) (int, error) {
 		switch {
 		case err == nil || n > 0:
 			return n, nil // an error comes again at the next call
-		case errors.Is(err, io.EOF) && (s.total < 0 || s.offset == s.total):
+		case err == io.EOF && (s.total < 0 || s.offset == s.total): //nolint:errorlint // a failure can wrap io.EOF
 			return 0, io.EOF
 		case errors.Is(err, io.EOF):
 			err = io.ErrUnexpectedEOF
@@ -151,7 +151,8 @@ func (s *stream) connect() error {
 			return nil
 		}
 		if body != nil {
-			drain(body)
+			drain(resp.Body)
+			_ = body.Close()
 		}
 		if err = s.again(resp, err); err != nil {
 			return err
@@ -192,7 +193,7 @@ func (s *stream) send() (*http.Response, *idleBody, error) {
 		watch.end()
 		return nil, nil, err
 	}
-	watch.pause()
+	watch.resume() // an answer that is no content has this long to come whole
 	return resp, &idleBody{body: resp.Body, watch: watch}, nil
 }
 
