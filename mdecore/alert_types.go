@@ -1,6 +1,9 @@
 package mdecore
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // AlertSeverity is how bad an alert is. Unknown values are kept.
 type AlertSeverity string
@@ -121,7 +124,7 @@ func (c *AlertComment) UnmarshalJSON(data []byte) error {
 		plain
 		CreateTime Time `json:"createTime"`
 	}
-	if err := unmarshal(data, &both); err != nil {
+	if err := json.Unmarshal(data, &both); err != nil {
 		return err
 	}
 	*c = AlertComment(both.plain)
@@ -171,7 +174,7 @@ func (u *RelatedUser) UnmarshalJSON(data []byte) error {
 	*u = RelatedUser{}
 	if len(data) > 0 && data[0] == '{' {
 		type plain RelatedUser
-		return unmarshal(data, (*plain)(u))
+		return json.Unmarshal(data, (*plain)(u))
 	}
 	text, _, err := jsonText(data)
 	if domain, name, ok := strings.Cut(text, `\`); ok {

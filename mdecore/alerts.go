@@ -35,7 +35,7 @@ func (a *Alert) named(op, id string) (*Alert, error) {
 	if a.ID == id {
 		return a, nil
 	}
-	return nil, &Error{Op: op, Message: "asked for alert " + id + ", but the service answered with alert " + shorten(a.ID)}
+	return nil, otherEntity(op, "alert", id, a.ID)
 }
 
 // ListAlerts iterates over alerts. Documentation page: get-alerts.md.

@@ -22,7 +22,7 @@ func newAlert() mdecore.CreateAlertRequest {
 }
 
 func alertOperations() map[string]operation {
-	update := func(change mdecore.AlertUpdate) func(context.Context, *mdecore.Client) error {
+	update := func(change mdecore.UpdateAlertRequest) func(context.Context, *mdecore.Client) error {
 		return func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.UpdateAlert(ctx, alertID, change)
 			return err
@@ -30,7 +30,7 @@ func alertOperations() map[string]operation {
 	}
 	batch := func(ids ...string) func(context.Context, *mdecore.Client) error {
 		return func(ctx context.Context, c *mdecore.Client) error {
-			_, err := c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: ids, AlertUpdate: mdecore.AlertUpdate{Status: mdecore.AlertStatusResolved}})
+			_, err := c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: ids, UpdateAlertRequest: mdecore.UpdateAlertRequest{Status: mdecore.AlertStatusResolved}})
 			return err
 		}
 	}
@@ -45,7 +45,7 @@ func alertOperations() map[string]operation {
 			return drain(c.ListAlerts(ctx, mdecore.AlertsQuery{Page: mdecore.Page{Top: -1}}))
 		}),
 		"UpdateAlert": withID(alertID, func(ctx context.Context, c *mdecore.Client, id string) error {
-			_, err := c.UpdateAlert(ctx, id, mdecore.AlertUpdate{Comment: "why"})
+			_, err := c.UpdateAlert(ctx, id, mdecore.UpdateAlertRequest{Comment: "why"})
 			return err
 		}).changing().answering(anAlert).refusing(badUpdates(update)...),
 		"BatchUpdateAlerts": operation{good: batch(alertID), silent: true}.changing().answering("").refusing(append(badBatches(batch),
@@ -78,8 +78,8 @@ func alertOperations() map[string]operation {
 }
 
 // badUpdates change nothing, or hold values that do not exist or not together.
-func badUpdates(update func(mdecore.AlertUpdate) func(context.Context, *mdecore.Client) error) (bad []func(context.Context, *mdecore.Client) error) {
-	for _, change := range []mdecore.AlertUpdate{
+func badUpdates(update func(mdecore.UpdateAlertRequest) func(context.Context, *mdecore.Client) error) (bad []func(context.Context, *mdecore.Client) error) {
+	for _, change := range []mdecore.UpdateAlertRequest{
 		{},
 		{Status: "resolved"},
 		{Status: mdecore.AlertStatusUnknown},
@@ -150,7 +150,7 @@ func alertResources() map[string]any {
 
 func alertRequests() map[string]any {
 	return map[string]any{
-		"update_alert": mdecore.AlertUpdate{}, "batch_update_alerts": mdecore.BatchUpdateAlertsRequest{},
+		"update_alert": mdecore.UpdateAlertRequest{}, "batch_update_alerts": mdecore.BatchUpdateAlertsRequest{},
 		"create_alert_by_reference": mdecore.CreateAlertRequest{},
 	}
 }

@@ -28,7 +28,7 @@ func TestAlertsInTheSimulatedTenant(t *testing.T) {
 	tenant := &mdesim.Tenant{}
 	c, ctx := simulated(t, tenant, nil), t.Context()
 	alert := newest(t, c)
-	updated, err := c.UpdateAlert(ctx, alert.ID, mdecore.AlertUpdate{
+	updated, err := c.UpdateAlert(ctx, alert.ID, mdecore.UpdateAlertRequest{
 		Status: mdecore.AlertStatusResolved, Classification: mdecore.ClassificationFalsePositive,
 		Determination: mdecore.DeterminationNotMalicious, Comment: "a test",
 	})
@@ -45,7 +45,7 @@ func TestAlertsInTheSimulatedTenant(t *testing.T) {
 		require.NoError(t, err)
 		ids = append(ids, a.ID)
 	}
-	results, err := c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: ids, AlertUpdate: mdecore.AlertUpdate{AssignedTo: "secop2@contoso.com"}})
+	results, err := c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: ids, UpdateAlertRequest: mdecore.UpdateAlertRequest{AssignedTo: "secop2@contoso.com"}})
 	require.NoError(t, err)
 	require.Len(t, results, 5)
 	owned := 0
@@ -55,7 +55,7 @@ func TestAlertsInTheSimulatedTenant(t *testing.T) {
 		owned++
 	}
 	require.Equal(t, 5, owned)
-	results, err = c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: []string{"da1_1"}, AlertUpdate: mdecore.AlertUpdate{Comment: "x"}})
+	results, err = c.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{AlertIDs: []string{"da1_1"}, UpdateAlertRequest: mdecore.UpdateAlertRequest{Comment: "x"}})
 	require.True(t, mdecore.IsNotFound(err) && mdecore.Refused(results[0].Err))
 	require.Len(t, tenant.Effects(), 2)
 }

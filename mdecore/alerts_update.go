@@ -5,11 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// AlertUpdate says what to change on an alert. Only what is set is sent; everything else keeps its value.
-type AlertUpdate struct {
+// UpdateAlertRequest is the body of UpdateAlert: what to change on an alert. Only what is set is sent; everything else keeps its value.
+type UpdateAlertRequest struct {
 	// Status is New, InProgress or Resolved.
 	Status AlertStatus `json:"status,omitempty"`
 	// AssignedTo is the new owner, e.g. secop1@contoso.com.
@@ -25,7 +24,7 @@ type AlertUpdate struct {
 type BatchUpdateAlertsRequest struct {
 	// AlertIDs are the alerts to change, any number.
 	AlertIDs []string `json:"alertIds"`
-	AlertUpdate
+	UpdateAlertRequest
 }
 
 // CreateAlertRequest is the body of CreateAlertByReference. Every field is required.
@@ -55,9 +54,9 @@ func AlertCategories() []string {
 // Documentation page: update-alert.md.
 //
 //mde:op PATCH /api/alerts/{alert_id} roles=Alert.ReadWrite.All
-func (c *Client) UpdateAlert(ctx context.Context, id string, update AlertUpdate) (*Alert, error) {
+func (c *Client) UpdateAlert(ctx context.Context, id string, req UpdateAlertRequest) (*Alert, error) {
 	const op = "UpdateAlert"
-	alert, err := send[Alert](ctx, c, call{op: op, args: alertArg(id), body: update, invalid: update.check()})
+	alert, err := send[Alert](ctx, c, call{op: op, args: alertArg(id), body: req, invalid: req.check()})
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +81,7 @@ func (c *Client) BatchUpdateAlerts(ctx context.Context, req BatchUpdateAlertsReq
 	return bulk[string]{
 		op: op, size: maxAlertBatch, id: func(id string) string { return id },
 		send: func(ctx context.Context, ids []string) (map[string]error, error) {
-			return nil, c.write(ctx, call{op: op, body: BatchUpdateAlertsRequest{ids, req.AlertUpdate}}, nil)
+			return nil, c.write(ctx, call{op: op, body: BatchUpdateAlertsRequest{ids, req.UpdateAlertRequest}}, nil)
 		},
 	}.run(ctx, req.AlertIDs)
 }
@@ -109,12 +108,12 @@ func (c *Client) CreateAlertByReference(ctx context.Context, req CreateAlertRequ
 }
 
 // check refuses what the service would refuse.
-func (u AlertUpdate) check() error {
-	if u == (AlertUpdate{}) {
+func (u UpdateAlertRequest) check() error {
+	if u == (UpdateAlertRequest{}) {
 		return invalid("alert update", "", "it changes nothing: set status, owner, classification, determination or comment")
 	}
-	if !slices.Contains([]AlertStatus{"", AlertStatusNew, AlertStatusInProgress, AlertStatusResolved}, u.Status) {
-		return invalid("status", string(u.Status), "it must be New, InProgress or Resolved")
+	if err := checkOptionalEnum("status", u.Status, AlertStatusNew, AlertStatusInProgress, AlertStatusResolved); err != nil {
+		return err
 	}
 	if err := u.checkVerdict(); err != nil {
 		return err
@@ -144,7 +143,7 @@ func determinations() map[AlertClassification][]AlertDetermination {
 
 // checkVerdict refuses classifications and determinations that do not exist, or not together. A determination alone is
 // left to the service, because the alert can have a classification already.
-func (u AlertUpdate) checkVerdict() error {
+func (u UpdateAlertRequest) checkVerdict() error {
 	known := determinations()
 	allowed, ok := known[u.Classification]
 	switch {
@@ -162,26 +161,12 @@ func (u AlertUpdate) checkVerdict() error {
 	return invalid("determination", string(u.Determination), "classification "+string(u.Classification)+" takes "+listed(allowed))
 }
 
-// listed joins values for a text.
-func listed[T ~string](values []T) string {
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = string(v)
-	}
-	return strings.Join(texts, ", ")
-}
-
 // check refuses what the service would refuse.
 func (r BatchUpdateAlertsRequest) check() error {
-	if len(r.AlertIDs) == 0 {
-		return invalid("alert ids", "", "there are none")
+	if err := checkIDs("alert id", r.AlertIDs); err != nil {
+		return err
 	}
-	for _, id := range r.AlertIDs {
-		if err := checkID("alert id", id); err != nil {
-			return err
-		}
-	}
-	return r.AlertUpdate.check()
+	return r.UpdateAlertRequest.check()
 }
 
 // check refuses what the service would refuse.
@@ -195,13 +180,11 @@ func (r CreateAlertRequest) check() error {
 	if r.EventTime.IsZero() {
 		return invalid("event time", "", "it is missing: give the event's Timestamp as advanced hunting returned it")
 	}
-	switch r.Severity {
-	case SeverityLow, SeverityMedium, SeverityHigh:
-	default:
-		return invalid("severity", string(r.Severity), "it must be Low, Medium or High")
+	if err := checkEnum("severity", r.Severity, SeverityLow, SeverityMedium, SeverityHigh); err != nil {
+		return err
 	}
-	if !slices.Contains(AlertCategories(), r.Category) {
-		return invalid("category", r.Category, "it must be one of "+strings.Join(AlertCategories(), ", "))
+	if err := checkEnum("category", r.Category, AlertCategories()...); err != nil {
+		return err
 	}
 	if err := checkLine("title", r.Title); err != nil {
 		return err
@@ -210,25 +193,4 @@ func (r CreateAlertRequest) check() error {
 		return err
 	}
 	return checkText("recommended action", r.RecommendedAction)
-}
-
-// checkText refuses a text that is missing, broken or longer than a comment may be.
-func checkText(field, text string) error {
-	switch {
-	case strings.TrimSpace(text) == "":
-		return invalid(field, text, "it is empty")
-	case !utf8.ValidString(text):
-		return invalid(field, text, "it is not valid UTF-8")
-	case utf8.RuneCountInString(text) > maxComment:
-		return invalid(field, text, "it is longer than 4000 characters")
-	}
-	return nil
-}
-
-// checkLine is checkText for a text of one line.
-func checkLine(field, text string) error {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return invalid(field, text, "it must be one line without control characters")
-	}
-	return checkText(field, text)
 }

@@ -13,7 +13,7 @@ import (
 
 func TestUpdateAlertSendsOnlyWhatIsGiven(t *testing.T) {
 	t.Parallel()
-	for want, update := range map[string]mdecore.AlertUpdate{
+	for want, update := range map[string]mdecore.UpdateAlertRequest{
 		`{"status":"InProgress"}`:           {Status: mdecore.AlertStatusInProgress},
 		`{"comment":"say \"why\" <b>"}`:     {Comment: `say "why" <b>`},
 		`{"assignedTo":"secop@x"}`:          {AssignedTo: "secop@x"},
@@ -101,7 +101,7 @@ func TestBatchUpdateSplitsAndReportsPerAlert(t *testing.T) {
 			})
 			ids := manyAlerts(250)
 			results, err := s.clientOf(t).BatchUpdateAlerts(t.Context(), mdecore.BatchUpdateAlertsRequest{
-				AlertIDs: append(ids, ids[:20]...), AlertUpdate: mdecore.AlertUpdate{Status: mdecore.AlertStatusResolved},
+				AlertIDs: append(ids, ids[:20]...), UpdateAlertRequest: mdecore.UpdateAlertRequest{Status: mdecore.AlertStatusResolved},
 			})
 			var sizes []int
 			for _, call := range s.received() {

@@ -53,7 +53,7 @@ func (p *ExtensionPermission) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	type plain ExtensionPermission
-	return unmarshal(data, (*plain)(p))
+	return json.Unmarshal(data, (*plain)(p))
 }
 
 // BrowserExtensionPermission is the browserExtensionPermission resource (get-browser-extensions-permission-info.md): what
@@ -101,10 +101,10 @@ func (a *AssetCertificateAssessment) UnmarshalJSON(data []byte) error {
 		ExtendedKeyUsage Texts           `json:"ExtendedKeyUsage"`
 	}
 	*a = AssetCertificateAssessment{}
-	if err := unmarshal(data, (*plain)(a)); err != nil {
+	if err := json.Unmarshal(data, (*plain)(a)); err != nil {
 		return err
 	}
-	if err := unmarshal(data, &table); err != nil {
+	if err := json.Unmarshal(data, &table); err != nil {
 		return err
 	}
 	if a.KeyLength == 0 {
@@ -157,7 +157,7 @@ func (a *AssetHardwareFirmware) Additional() (map[string]any, error) {
 		return map[string]any{}, nil
 	}
 	var fields map[string]any
-	if err := unmarshal([]byte(a.AdditionalFields), &fields); err != nil {
+	if err := json.Unmarshal([]byte(a.AdditionalFields), &fields); err != nil {
 		return nil, fmt.Errorf("additionalFields of %q is not a JSON object: %w", shorten(a.ComponentName), err)
 	}
 	return fields, nil

@@ -60,8 +60,8 @@ func (s *Secret) UnmarshalJSON(data []byte) error {
 // AuthenticatedScanType is a kind of authenticated scan. Unknown values are kept.
 type AuthenticatedScanType string
 
-// ScanNetwork scans network devices; the scans of Windows devices have gone from the documentation.
-const ScanNetwork AuthenticatedScanType = "Network"
+// AuthenticatedScanNetwork scans network devices; the scans of Windows devices have gone from the documentation.
+const AuthenticatedScanNetwork AuthenticatedScanType = "Network"
 
 // ScanTargetType says what a scan's targets are. Unknown values are kept.
 type ScanTargetType string
@@ -127,7 +127,7 @@ type ScannerAgent struct {
 	AssignedApplicationID         string `json:"assignedApplicationId"`
 	ScannerSoftwareVersion        string `json:"scannerSoftwareVersion"`
 	LastCommandExecutionTimestamp Time   `json:"lastCommandExecutionTimestamp"`
-	MdeClientVersion              string `json:"mdeClientVersion"`
+	MDEClientVersion              string `json:"mdeClientVersion"`
 }
 
 // ScanAgent is the scanAgent resource (get-all-scan-agents.md): a machine that can scan.
@@ -140,7 +140,7 @@ type ScanAgent struct {
 	AssignedApplicationID         string `json:"AssignedApplicationId"`
 	ScannerSoftwareVersion        string `json:"ScannerSoftwareVersion"`
 	LastCommandExecutionTimestamp Time   `json:"LastCommandExecutionTimestamp"`
-	MdeClientVersion              string `json:"mdeClientVersion"`
+	MDEClientVersion              string `json:"mdeClientVersion"`
 }
 
 // LatestScan is how the last run of a definition ended. All is empty before the first.

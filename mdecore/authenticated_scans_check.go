@@ -59,7 +59,7 @@ func (r UpdateScanDefinitionRequest) check() error {
 }
 
 func checkScanType(kind AuthenticatedScanType) error {
-	if kind != ScanNetwork {
+	if kind != AuthenticatedScanNetwork {
 		return invalid("scan type", string(kind), "it must be Network, the only documented one")
 	}
 	return nil
@@ -73,10 +73,7 @@ func checkScanInterval(hours int) error {
 }
 
 func checkScanTargetType(kind ScanTargetType) error {
-	if !slices.Contains([]ScanTargetType{ScanTargetIP, ScanTargetIPAddress, ScanTargetHostname}, kind) {
-		return invalid("target type", string(kind), "it must be Ip or Hostname")
-	}
-	return nil
+	return checkEnum("target type", kind, ScanTargetIP, ScanTargetIPAddress, ScanTargetHostname)
 }
 
 // checkScanTarget refuses targets that are not of their type. In an update the type can be left out: then both are taken.

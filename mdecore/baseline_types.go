@@ -1,5 +1,7 @@
 package mdecore
 
+import "encoding/json"
+
 // BaselineProfile is the baselineProfile resource (get-security-baselines-assessment-profiles.md): a choice of baseline
 // configurations that devices of one operating system are held against.
 type BaselineProfile struct {
@@ -33,10 +35,10 @@ func (p *BaselineProfile) UnmarshalJSON(data []byte) error {
 		LastUpdateTimeOffset Time `json:"lastUpdateTimeOffset"`
 	}
 	*p = BaselineProfile{}
-	if err := unmarshal(data, (*plain)(p)); err != nil {
+	if err := json.Unmarshal(data, (*plain)(p)); err != nil {
 		return err
 	}
-	if err := unmarshal(data, &table); err != nil {
+	if err := json.Unmarshal(data, &table); err != nil {
 		return err
 	}
 	if p.CreatedOnTimestampUTC.IsZero() {

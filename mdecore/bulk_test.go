@@ -212,7 +212,7 @@ func TestTagMachinesInTheSimulatedTenant(t *testing.T) {
 	tenant := &mdesim.Tenant{Devices: 1203}
 	c := simulated(t, tenant, nil)
 	var all []string
-	for m, err := range c.ListMachines(t.Context(), mdecore.MachinesQuery{}) {
+	for m, err := range c.ListMachines(t.Context(), mdecore.Query{}) {
 		require.NoError(t, err)
 		all = append(all, m.ID)
 	}

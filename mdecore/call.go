@@ -111,3 +111,15 @@ func send[T any](ctx context.Context, c *Client, what call) (*T, error) {
 	}
 	return out, nil
 }
+
+// named fetches a resource and refuses an answer about another one than was asked for.
+func named[T any](ctx context.Context, c *Client, what call, kind string, id func(*T) string) (*T, error) {
+	got, err := fetch[T](ctx, c, what)
+	if err != nil {
+		return nil, err
+	}
+	if asked := what.args[0].value; !strings.EqualFold(id(got), asked) {
+		return nil, otherEntity(what.op, kind, asked, id(got))
+	}
+	return got, nil
+}

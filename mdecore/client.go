@@ -64,7 +64,7 @@ type Client struct {
 	links        *download.Client
 	cred         azcore.TokenCredential
 	cloud        Cloud
-	limit        *azpipe.Limit
+	limit        *Limit
 	readTimeout  time.Duration
 	writeTimeout time.Duration
 	logger       *slog.Logger
@@ -213,19 +213,16 @@ func (c *Client) service(o operations.Operation) service {
 	return c.mde
 }
 
-// usualLimit is what most pages state. It is kept as well where a page states none: no evidence says that such calls are
-// free.
-func usualLimit() azpipe.Limit { return azpipe.Limit{PerMinute: 100, PerHour: 1500} }
-
-// limitOf is the call rate kept for an operation: the options' one, otherwise the documented one.
-func (c *Client) limitOf(o operations.Operation) azpipe.Limit {
+// limitOf is the call rate kept for an operation: the options' one, otherwise the documented one. The usual one is kept as
+// well where a page states none: no evidence says that such calls are free.
+func (c *Client) limitOf(o operations.Operation) Limit {
 	if c.limit != nil {
 		return *c.limit
 	}
-	if limit := (azpipe.Limit{PerMinute: o.PerMinute, PerHour: o.PerHour}); limit != (azpipe.Limit{}) {
+	if limit := (Limit{PerMinute: o.PerMinute, PerHour: o.PerHour}); limit != (Limit{}) {
 		return limit
 	}
-	return usualLimit()
+	return DefaultLimit()
 }
 
 // request builds the HTTP request of a call.

@@ -252,7 +252,7 @@ func requireNoWayOut(t *testing.T, cloud, other mdecore.Cloud) {
 	c, err := mdecore.New(&fakeCred{}, mdecore.Options{Cloud: cloud, HTTPClient: &http.Client{Transport: transport}, MaxRetries: -1})
 	require.NoError(t, err)
 	rows, failed := 0, error(nil)
-	for _, err := range c.ListMachines(t.Context(), mdecore.MachinesQuery{}) {
+	for _, err := range c.ListMachines(t.Context(), mdecore.Query{}) {
 		if failed = err; err == nil {
 			rows++
 		}

@@ -25,9 +25,10 @@ type Credential = azpipe.Renewable
 // service's reason and no secret.
 type TokenError = azpipe.TokenError
 
+// TokenInfo is what a token says about its holder: TenantID, AppID, UPN, ObjectID, Roles (application permissions), Scopes
+// (delegated ones) and ExpiresOn.
+type TokenInfo = azpipe.TokenInfo
+
 // NewCredential checks the whole configuration and reports all its faults together. The network is not touched. One
 // credential may be shared by any number of clients; New also takes any other azcore.TokenCredential.
 func NewCredential(cfg CredentialConfig) (*Credential, error) { return azpipe.NewCredential(cfg) }
-
-// DefaultLimit is the call rate that most pages of the API state: 100 calls a minute and 1,500 an hour.
-func DefaultLimit() Limit { return azpipe.DefaultLimit() }

@@ -37,9 +37,9 @@ type ScanResult string
 
 // The results of scans.
 const (
-	ScanCompleted ScanResult = "Completed"
-	ScanCanceled  ScanResult = "Canceled"
-	ScanFailed    ScanResult = "Failed"
+	ScanResultCompleted ScanResult = "Completed"
+	ScanResultCanceled  ScanResult = "Canceled"
+	ScanResultFailed    ScanResult = "Failed"
 )
 
 // UpToDate says whether a part of the antivirus is: a word, not a boolean. Unknown values are kept.

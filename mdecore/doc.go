@@ -32,7 +32,7 @@
 // An error comes once, as the last item. Filters are built with And, Or, Eq and the like, which quote values correctly, or
 // written with Raw.
 //
-//	query := mdecore.MachinesQuery{Filter: mdecore.Eq("healthStatus", mdecore.HealthActive)}
+//	query := mdecore.Query{Filter: mdecore.Eq("healthStatus", mdecore.HealthActive)}
 //	for machine, err := range client.ListMachines(ctx, query) {
 //
 // # Writes

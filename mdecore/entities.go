@@ -145,11 +145,6 @@ func (c *Client) ListUserMachines(ctx context.Context, accountName string) iter.
 	return list[Machine](ctx, c, call{op: "ListUserMachines", args: args{accountArg(accountName)}}, Page{})
 }
 
-// otherEntity is the error of an answer about something else than was asked for.
-func otherEntity(op, kind, asked, got string) error {
-	return &Error{Op: op, Message: "asked for " + kind + " " + asked + ", but the service answered with " + kind + " \"" + shorten(got) + "\""}
-}
-
 // Lengths of hashes in hexadecimal digits.
 const (
 	sha1Digits   = 40
@@ -170,11 +165,6 @@ func fileSHA1Arg(hash string) arg {
 		return arg{hash, invalid("file SHA-1", hash, "it must be 40 hexadecimal digits; GetFile finds the SHA-1 of a SHA-256")}
 	}
 	return arg{value: hash}
-}
-
-// hexadecimal reports whether a text has hexadecimal digits only.
-func hexadecimal(text string) bool {
-	return strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 // addressArg is an IP address.

@@ -220,3 +220,13 @@ func firstHeader(header http.Header, names ...string) string {
 	}
 	return ""
 }
+
+// refuse wraps a fault of the arguments as a call's error.
+func refuse(op string, err error) error {
+	return &Error{Op: op, Message: "nothing was sent", Err: err}
+}
+
+// otherEntity is the error of an answer about something else than was asked for.
+func otherEntity(op, kind, asked, got string) error {
+	return &Error{Op: op, Message: "asked for " + kind + " " + asked + ", but the service answered with " + kind + " \"" + shorten(got) + "\""}
+}

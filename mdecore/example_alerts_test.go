@@ -68,7 +68,7 @@ func ExampleClient_UpdateAlert() {
 	client, tenant := example()
 	defer tenant.Close()
 
-	alert, err := client.UpdateAlert(context.Background(), firstAlert(client), mdecore.AlertUpdate{
+	alert, err := client.UpdateAlert(context.Background(), firstAlert(client), mdecore.UpdateAlertRequest{
 		Status:     mdecore.AlertStatusInProgress,
 		AssignedTo: "alice@contoso.com",
 		Comment:    "looking into it",
@@ -97,7 +97,7 @@ func ExampleClient_BatchUpdateAlerts() {
 	}
 	results, err := client.BatchUpdateAlerts(ctx, mdecore.BatchUpdateAlertsRequest{
 		AlertIDs: ids,
-		AlertUpdate: mdecore.AlertUpdate{
+		UpdateAlertRequest: mdecore.UpdateAlertRequest{
 			Status:         mdecore.AlertStatusResolved,
 			Classification: mdecore.ClassificationFalsePositive,
 			Determination:  mdecore.DeterminationNotMalicious,

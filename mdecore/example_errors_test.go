@@ -37,7 +37,7 @@ func ExampleUncertain() {
 	isolate(machineID) // the connection is cut after the service accepted it
 
 	filter := mdecore.Eq("machineId", machineID)
-	for action, err := range client.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: filter}) {
+	for action, err := range client.ListMachineActions(ctx, mdecore.Query{Filter: filter}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func ExampleClient_ListIncidents() {
 		fmt.Println(incident.Status, "with alerts:", len(incident.Alerts) > 0)
 
 		owner := "alice@contoso.com"
-		changed, err := client.UpdateIncident(ctx, incident.ID, mdecore.IncidentUpdate{AssignedTo: &owner, Status: mdecore.IncidentInProgress})
+		changed, err := client.UpdateIncident(ctx, incident.ID, mdecore.UpdateIncidentRequest{AssignedTo: &owner, Status: mdecore.IncidentInProgress})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -15,7 +15,7 @@ func ExampleClient_ListMachines() {
 	client, tenant := example()
 	defer tenant.Close()
 
-	query := mdecore.MachinesQuery{Filter: mdecore.And(
+	query := mdecore.Query{Filter: mdecore.And(
 		mdecore.Eq("healthStatus", mdecore.HealthActive),
 		mdecore.Eq("osPlatform", "Windows11"),
 		mdecore.StartsWith("computerDnsName", "host0"),
@@ -42,7 +42,7 @@ func ExampleRaw() {
 
 	filter := mdecore.Raw("riskScore eq 'High' and onboardingStatus eq 'onboarded'")
 	count := 0
-	for _, err := range client.ListMachines(context.Background(), mdecore.MachinesQuery{Filter: filter}) {
+	for _, err := range client.ListMachines(context.Background(), mdecore.Query{Filter: filter}) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func ExampleClient_TagMachines() {
 	ctx := context.Background()
 
 	var ids []string
-	for machine, err := range client.ListMachines(ctx, mdecore.MachinesQuery{Filter: mdecore.StartsWith("computerDnsName", "host0")}) {
+	for machine, err := range client.ListMachines(ctx, mdecore.Query{Filter: mdecore.StartsWith("computerDnsName", "host0")}) {
 		if err != nil {
 			log.Fatal(err)
 		}

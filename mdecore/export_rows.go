@@ -50,8 +50,10 @@ func ExportRows[T any](ctx context.Context, c *Client, files *ExportFiles, opts 
 
 // readExported downloads one file and gives its rows to visit, until that says no.
 func readExported[T any](ctx context.Context, c *Client, link Link, opts DownloadOptions, visit func(*T) bool) (stopped bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
 	content, into := io.Pipe()
+	// The rows that are on their way when the caller gives up are not worth waiting for.
+	defer context.AfterFunc(ctx, func() { _ = into.CloseWithError(ctx.Err()) })()
+	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -54,7 +54,7 @@ func exposureOperations() map[string]operation {
 			return err
 		}},
 		"ListRemediationTasks": listBy(func(ctx context.Context, c *mdecore.Client, p mdecore.Page) iter.Seq2[*mdecore.RemediationTask, error] {
-			return c.ListRemediationTasks(ctx, mdecore.RemediationTasksQuery{Page: p})
+			return c.ListRemediationTasks(ctx, mdecore.Query{Page: p})
 		}),
 		"GetRemediationTask":          oneOf(taskID, (*mdecore.Client).GetRemediationTask),
 		"ListRemediationTaskMachines": listOf(taskID, (*mdecore.Client).ListRemediationTaskMachines),
@@ -68,7 +68,7 @@ func exposureOperations() map[string]operation {
 func softwareOperations() map[string]operation {
 	return map[string]operation{
 		"ListSoftware": listBy(func(ctx context.Context, c *mdecore.Client, p mdecore.Page) iter.Seq2[*mdecore.Software, error] {
-			return c.ListSoftware(ctx, mdecore.SoftwareQuery{Page: p})
+			return c.ListSoftware(ctx, mdecore.Query{Page: p})
 		}),
 		"GetSoftware": oneOf(softwareID, (*mdecore.Client).GetSoftware).refusing(func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.GetSoftware(ctx, "edge")
@@ -86,11 +86,11 @@ func softwareOperations() map[string]operation {
 func vulnerabilityOperations() map[string]operation {
 	return map[string]operation{
 		"ListVulnerabilities": listBy(func(ctx context.Context, c *mdecore.Client, p mdecore.Page) iter.Seq2[*mdecore.Vulnerability, error] {
-			return c.ListVulnerabilities(ctx, mdecore.VulnerabilitiesQuery{Page: p})
+			return c.ListVulnerabilities(ctx, mdecore.Query{Page: p})
 		}),
 		"ListVulnerabilitiesByMachineAndSoftware": listBy(
 			func(ctx context.Context, c *mdecore.Client, p mdecore.Page) iter.Seq2[*mdecore.MachineVulnerability, error] {
-				return c.ListVulnerabilitiesByMachineAndSoftware(ctx, mdecore.MachineVulnerabilitiesQuery{Page: p})
+				return c.ListVulnerabilitiesByMachineAndSoftware(ctx, mdecore.Query{Page: p})
 			}),
 		"GetVulnerability": oneOf(cveID, (*mdecore.Client).GetVulnerability).refusing(func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.GetVulnerability(ctx, "machinesVulnerabilities")
@@ -104,7 +104,7 @@ func vulnerabilityOperations() map[string]operation {
 func recommendationOperations() map[string]operation {
 	return map[string]operation{
 		"ListRecommendations": listBy(func(ctx context.Context, c *mdecore.Client, p mdecore.Page) iter.Seq2[*mdecore.Recommendation, error] {
-			return c.ListRecommendations(ctx, mdecore.RecommendationsQuery{Page: p})
+			return c.ListRecommendations(ctx, mdecore.Query{Page: p})
 		}),
 		"GetRecommendation":                 oneOf(recommendationID, (*mdecore.Client).GetRecommendation),
 		"ListRecommendationMachines":        listOf(recommendationID, (*mdecore.Client).ListRecommendationMachines),

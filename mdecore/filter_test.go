@@ -108,7 +108,7 @@ func TestInvalidFilterIsNotSent(t *testing.T) {
 	t.Parallel()
 	tenant := &mdesim.Tenant{Devices: 3}
 	c := simulated(t, tenant, nil)
-	err := drain(c.ListMachines(t.Context(), mdecore.MachinesQuery{Filter: mdecore.In[string]("id")}))
+	err := drain(c.ListMachines(t.Context(), mdecore.Query{Filter: mdecore.In[string]("id")}))
 	require.True(t, mdecore.NotSent(err), "%v", err)
 	require.ErrorContains(t, err, "selects nothing")
 	require.Empty(t, tenant.Requests())
@@ -125,7 +125,7 @@ func TestFilterReachesTheServiceWhole(t *testing.T) {
 		mdecore.And(mdecore.In("computerDnsName", odd, "x"), mdecore.Not(mdecore.Eq("riskScore", "High"))),
 	} {
 		found := 0
-		for m, err := range c.ListMachines(t.Context(), mdecore.MachinesQuery{Filter: f}) {
+		for m, err := range c.ListMachines(t.Context(), mdecore.Query{Filter: f}) {
 			require.NoError(t, err)
 			require.Equal(t, odd, m.ComputerDNSName)
 			found++

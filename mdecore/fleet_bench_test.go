@@ -92,7 +92,7 @@ func fleetLists(t testing.TB, server string) map[string]func() error {
 	ours := func(top, want int) func() error {
 		return func() error {
 			seen := 0
-			for m, err := range client.ListMachines(t.Context(), mdecore.MachinesQuery{Page: mdecore.Page{Top: top}}) {
+			for m, err := range client.ListMachines(t.Context(), mdecore.Query{Page: mdecore.Page{Top: top}}) {
 				if err != nil {
 					return err
 				}

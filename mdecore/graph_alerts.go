@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// AlertV2Update says what to change on an alert of Microsoft Graph. Only what is set is sent.
-type AlertV2Update struct {
+// UpdateAlertV2Request says what to change on an alert of Microsoft Graph. Only what is set is sent.
+type UpdateAlertV2Request struct {
 	// Status is GraphAlertNew, GraphAlertInProgress or GraphAlertResolved.
 	Status         GraphAlertStatus
 	Classification GraphClassification
@@ -40,9 +40,9 @@ func (c *Client) GetAlertV2(ctx context.Context, id string) (*AlertV2, error) {
 // outcome. Documentation page: security-alert-update.md.
 //
 //mde:op PATCH /v1.0/security/alerts_v2/{alert_id} roles=SecurityAlert.ReadWrite.All
-func (c *Client) UpdateAlertV2(ctx context.Context, id string, update AlertV2Update) (*AlertV2, error) {
+func (c *Client) UpdateAlertV2(ctx context.Context, id string, req UpdateAlertV2Request) (*AlertV2, error) {
 	const op = "UpdateAlertV2"
-	got, err := send[AlertV2](ctx, c, call{op: op, args: args{idArg("alert id", id)}, body: update.body(), invalid: update.check()})
+	got, err := send[AlertV2](ctx, c, call{op: op, args: args{idArg("alert id", id)}, body: req.body(), invalid: req.check()})
 	if err == nil {
 		err = sameResource(op, "alert", id, got.ID)
 	}
@@ -50,7 +50,7 @@ func (c *Client) UpdateAlertV2(ctx context.Context, id string, update AlertV2Upd
 }
 
 // body is what is sent: the properties that are set.
-func (u AlertV2Update) body() map[string]any {
+func (u UpdateAlertV2Request) body() map[string]any {
 	body := map[string]any{}
 	for name, value := range map[string]string{
 		"status": string(u.Status), "classification": string(u.Classification), "determination": string(u.Determination),
@@ -64,11 +64,11 @@ func (u AlertV2Update) body() map[string]any {
 }
 
 // check refuses what the service would refuse.
-func (u AlertV2Update) check() error {
+func (u UpdateAlertV2Request) check() error {
 	if len(u.body()) == 0 {
 		return invalid("alert update", "", "it changes nothing: set status, owner, classification or determination")
 	}
-	if err := checkOneOf("status", u.Status, GraphAlertNew, GraphAlertInProgress, GraphAlertResolved); err != nil {
+	if err := checkOptionalEnum("status", u.Status, GraphAlertNew, GraphAlertInProgress, GraphAlertResolved); err != nil {
 		return err
 	}
 	return checkGraphUpdate(u.Classification, u.Determination, owner(u.AssignedTo))

@@ -1,7 +1,6 @@
 package mdecore
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -60,7 +59,7 @@ type GraphDetermination string
 // insufficientData and confirmedUserActivity, which are accepted as well.
 const (
 	GraphUndetermined              GraphDetermination = "unknown"
-	GraphApt                       GraphDetermination = "apt"
+	GraphAPT                       GraphDetermination = "apt"
 	GraphMalware                   GraphDetermination = "malware"
 	GraphSecurityPersonnel         GraphDetermination = "securityPersonnel"
 	GraphSecurityTesting           GraphDetermination = "securityTesting"
@@ -101,27 +100,15 @@ func camelCase[T ~string](data []byte, out *T) error {
 	return err
 }
 
-// checkOneOf refuses a value that is none of those that may be set; "" is "leave as it is".
-func checkOneOf[T ~string](field string, value T, known ...T) error {
-	if value == "" || slices.Contains(known, value) {
-		return nil
-	}
-	names := make([]string, len(known))
-	for i, k := range known {
-		names[i] = string(k)
-	}
-	return invalid(field, string(value), "it must be one of "+strings.Join(names, ", "))
-}
-
 // check refuses a classification that cannot be set.
 func (c GraphClassification) check() error {
-	return checkOneOf("classification", c, GraphUnclassified, GraphFalsePositive, GraphTruePositive, GraphInformationalExpectedActivity)
+	return checkOptionalEnum("classification", c, GraphUnclassified, GraphFalsePositive, GraphTruePositive, GraphInformationalExpectedActivity)
 }
 
 // check refuses a determination that cannot be set.
 func (d GraphDetermination) check() error {
-	return checkOneOf("determination", d,
-		GraphUndetermined, GraphApt, GraphMalware, GraphSecurityPersonnel, GraphSecurityTesting, GraphUnwantedSoftware, GraphOther,
+	return checkOptionalEnum("determination", d,
+		GraphUndetermined, GraphAPT, GraphMalware, GraphSecurityPersonnel, GraphSecurityTesting, GraphUnwantedSoftware, GraphOther,
 		GraphMultiStagedAttack, GraphCompromisedAccount, "compromisedUser", GraphPhishing, GraphMaliciousUserActivity, GraphNotMalicious,
 		"clean", GraphNotEnoughDataToValidate, "insufficientData", GraphConfirmedActivity, "confirmedUserActivity", GraphLineOfBusinessApplication)
 }

@@ -17,8 +17,8 @@ type IncidentsQuery struct {
 	Page
 }
 
-// IncidentUpdate says what to change on an incident. Only what is set is sent; everything else keeps its value.
-type IncidentUpdate struct {
+// UpdateIncidentRequest says what to change on an incident. Only what is set is sent; everything else keeps its value.
+type UpdateIncidentRequest struct {
 	// Status is IncidentActive, IncidentInProgress or IncidentResolved.
 	Status         IncidentStatus
 	Classification GraphClassification
@@ -64,9 +64,9 @@ func (c *Client) GetIncident(ctx context.Context, id string) (*Incident, error) 
 // uncertain outcome. Documentation page: security-incident-update.md.
 //
 //mde:op PATCH /v1.0/security/incidents/{incident_id} roles=SecurityIncident.ReadWrite.All
-func (c *Client) UpdateIncident(ctx context.Context, id string, update IncidentUpdate) (*Incident, error) {
+func (c *Client) UpdateIncident(ctx context.Context, id string, req UpdateIncidentRequest) (*Incident, error) {
 	const op = "UpdateIncident"
-	got, err := send[Incident](ctx, c, call{op: op, args: args{idArg("incident id", id)}, body: update.body(), invalid: update.check()})
+	got, err := send[Incident](ctx, c, call{op: op, args: args{idArg("incident id", id)}, body: req.body(), invalid: req.check()})
 	if err == nil {
 		err = sameResource(op, "incident", id, got.ID)
 	}
@@ -78,7 +78,7 @@ func sameResource(op, kind, asked, got string) error {
 	if got == asked {
 		return nil
 	}
-	return &Error{Op: op, Message: "asked for " + kind + " " + asked + ", but the service answered with " + kind + " " + shorten(got)}
+	return otherEntity(op, kind, asked, got)
 }
 
 // onlyIf is an answer, or nothing when there is an error.
@@ -90,7 +90,7 @@ func onlyIf[T any](got *T, err error) (*T, error) {
 }
 
 // body is what is sent: the properties that are set.
-func (u IncidentUpdate) body() map[string]any {
+func (u UpdateIncidentRequest) body() map[string]any {
 	body := map[string]any{}
 	for name, value := range map[string]string{
 		"status": string(u.Status), "classification": string(u.Classification), "determination": string(u.Determination),
@@ -120,14 +120,14 @@ func setOwner(body map[string]any, owner *string) {
 }
 
 // check refuses what the service would refuse.
-func (u IncidentUpdate) check() error {
+func (u UpdateIncidentRequest) check() error {
 	if len(u.body()) == 0 {
 		return invalid("incident update", "", "it changes nothing")
 	}
-	if err := checkOneOf("status", u.Status, IncidentActive, IncidentInProgress, IncidentResolved); err != nil {
+	if err := checkOptionalEnum("status", u.Status, IncidentActive, IncidentInProgress, IncidentResolved); err != nil {
 		return err
 	}
-	if err := checkOneOf("severity", u.Severity, GraphSeverityInformational, GraphSeverityLow, GraphSeverityMedium, GraphSeverityHigh); err != nil {
+	if err := checkOptionalEnum("severity", u.Severity, GraphSeverityInformational, GraphSeverityLow, GraphSeverityMedium, GraphSeverityHigh); err != nil {
 		return err
 	}
 	for _, tag := range u.CustomTags {

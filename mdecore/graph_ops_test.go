@@ -10,13 +10,13 @@ const incidentID = "2972395"
 
 func graphOperations() map[string]operation {
 	incident, alert := `{"id":"`+incidentID+`"}`, `{"id":"`+alertID+`"}`
-	updateIncident := func(u mdecore.IncidentUpdate) func(context.Context, *mdecore.Client) error {
+	updateIncident := func(u mdecore.UpdateIncidentRequest) func(context.Context, *mdecore.Client) error {
 		return func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.UpdateIncident(ctx, incidentID, u)
 			return err
 		}
 	}
-	updateAlert := func(u mdecore.AlertV2Update) func(context.Context, *mdecore.Client) error {
+	updateAlert := func(u mdecore.UpdateAlertV2Request) func(context.Context, *mdecore.Client) error {
 		return func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.UpdateAlertV2(ctx, alertID, u)
 			return err
@@ -41,20 +41,20 @@ func graphOperations() map[string]operation {
 			return err
 		}).answering(alert),
 		"UpdateIncident": withID(incidentID, func(ctx context.Context, c *mdecore.Client, id string) error {
-			_, err := c.UpdateIncident(ctx, id, mdecore.IncidentUpdate{Status: mdecore.IncidentResolved})
+			_, err := c.UpdateIncident(ctx, id, mdecore.UpdateIncidentRequest{Status: mdecore.IncidentResolved})
 			return err
 		}).answering(incident).changing().refusing(
-			updateIncident(mdecore.IncidentUpdate{}), updateIncident(mdecore.IncidentUpdate{Status: mdecore.IncidentRedirected}),
-			updateIncident(mdecore.IncidentUpdate{Severity: "worst"}), updateIncident(mdecore.IncidentUpdate{CustomTags: []string{" "}}),
-			updateIncident(mdecore.IncidentUpdate{Classification: "TruePositive"}), updateIncident(mdecore.IncidentUpdate{Determination: "no"}),
-			updateIncident(mdecore.IncidentUpdate{Summary: "\xff"}), updateIncident(mdecore.IncidentUpdate{ResolvingComment: string(make([]byte, 5000))}),
+			updateIncident(mdecore.UpdateIncidentRequest{}), updateIncident(mdecore.UpdateIncidentRequest{Status: mdecore.IncidentRedirected}),
+			updateIncident(mdecore.UpdateIncidentRequest{Severity: "worst"}), updateIncident(mdecore.UpdateIncidentRequest{CustomTags: []string{" "}}),
+			updateIncident(mdecore.UpdateIncidentRequest{Classification: "TruePositive"}), updateIncident(mdecore.UpdateIncidentRequest{Determination: "no"}),
+			updateIncident(mdecore.UpdateIncidentRequest{Summary: "\xff"}), updateIncident(mdecore.UpdateIncidentRequest{ResolvingComment: string(make([]byte, 5000))}),
 		),
 		"UpdateAlertV2": withID(alertID, func(ctx context.Context, c *mdecore.Client, id string) error {
-			_, err := c.UpdateAlertV2(ctx, id, mdecore.AlertV2Update{Status: mdecore.GraphAlertResolved})
+			_, err := c.UpdateAlertV2(ctx, id, mdecore.UpdateAlertV2Request{Status: mdecore.GraphAlertResolved})
 			return err
 		}).answering(alert).changing().refusing(
-			updateAlert(mdecore.AlertV2Update{}), updateAlert(mdecore.AlertV2Update{Status: "Resolved"}),
-			updateAlert(mdecore.AlertV2Update{Classification: "unknownFutureValue"}), updateAlert(mdecore.AlertV2Update{Determination: "x"}),
+			updateAlert(mdecore.UpdateAlertV2Request{}), updateAlert(mdecore.UpdateAlertV2Request{Status: "Resolved"}),
+			updateAlert(mdecore.UpdateAlertV2Request{Classification: "unknownFutureValue"}), updateAlert(mdecore.UpdateAlertV2Request{Determination: "x"}),
 		),
 	}
 }

@@ -34,7 +34,7 @@ func TestIncidentsInTheSimulatedTenant(t *testing.T) {
 	require.Equal(t, tenant.Device("host01").ID, incident.Alerts[0].Evidence[0].MDEDeviceID)
 
 	nobody, somebody := "", "alice@contoso.com"
-	incident, err = c.UpdateIncident(t.Context(), "4711", mdecore.IncidentUpdate{
+	incident, err = c.UpdateIncident(t.Context(), "4711", mdecore.UpdateIncidentRequest{
 		Status: mdecore.IncidentResolved, Classification: mdecore.GraphTruePositive, Determination: mdecore.GraphMalware,
 		AssignedTo: &somebody, CustomTags: []string{"Demo"}, ResolvingComment: "isolated and cleaned", DisplayName: "Beacon on host01",
 	})
@@ -45,7 +45,7 @@ func TestIncidentsInTheSimulatedTenant(t *testing.T) {
 	alert, err := c.GetAlert(t.Context(), raised.ID)
 	require.NoError(t, err)
 	require.Equal(t, mdecore.AlertStatusResolved, alert.Status, "both APIs see the same alert")
-	incident, err = c.UpdateIncident(t.Context(), "4711", mdecore.IncidentUpdate{AssignedTo: &nobody, CustomTags: []string{}})
+	incident, err = c.UpdateIncident(t.Context(), "4711", mdecore.UpdateIncidentRequest{AssignedTo: &nobody, CustomTags: []string{}})
 	require.NoError(t, err)
 	require.Empty(t, incident.AssignedTo)
 	require.Empty(t, incident.CustomTags)
@@ -83,7 +83,7 @@ func TestAlertsV2InTheSimulatedTenant(t *testing.T) {
 	require.Equal(t, "198.51.100.23", kinds["#microsoft.graph.security.ipEvidence"].IPAddress)
 	require.Equal(t, "anna.berg", kinds["#microsoft.graph.security.userEvidence"].UserAccount.AccountName)
 
-	changed, err := c.UpdateAlertV2(t.Context(), first.ID, mdecore.AlertV2Update{
+	changed, err := c.UpdateAlertV2(t.Context(), first.ID, mdecore.UpdateAlertV2Request{
 		Status: mdecore.GraphAlertInProgress, Classification: mdecore.GraphTruePositive, Determination: mdecore.GraphCompromisedAccount,
 	})
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestGraphNeedsItsOwnRoles(t *testing.T) {
 	require.True(t, mdecore.Refused(err))
 	require.ErrorContains(t, drain(c.ListIncidents(t.Context(), mdecore.IncidentsQuery{})), "SecurityIncident.Read.All")
 	require.NoError(t, drain(c.ListAlertsV2(t.Context(), mdecore.Query{})))
-	_, err = c.UpdateAlertV2(t.Context(), alertID, mdecore.AlertV2Update{Status: mdecore.GraphAlertResolved})
+	_, err = c.UpdateAlertV2(t.Context(), alertID, mdecore.UpdateAlertV2Request{Status: mdecore.GraphAlertResolved})
 	require.ErrorContains(t, err, "SecurityAlert.ReadWrite.All")
 	require.Empty(t, tenant.Effects())
 }
@@ -118,7 +118,7 @@ func TestGraphWire(t *testing.T) {
 	nobody := ""
 	require.NoError(t, drain(c.ListIncidents(t.Context(), mdecore.IncidentsQuery{Filter: "status eq 'active'", ExpandAlerts: true, Page: mdecore.Page{Top: 500, Skip: 7}})))
 	require.NoError(t, drain(c.ListAlertsV2(t.Context(), mdecore.Query{Page: mdecore.Page{Top: 500}})))
-	_, err := c.UpdateIncident(t.Context(), incidentID, mdecore.IncidentUpdate{Status: mdecore.IncidentActive, AssignedTo: &nobody, CustomTags: []string{}})
+	_, err := c.UpdateIncident(t.Context(), incidentID, mdecore.UpdateIncidentRequest{Status: mdecore.IncidentActive, AssignedTo: &nobody, CustomTags: []string{}})
 	require.NoError(t, err)
 	calls := s.received()
 	require.Equal(t, "%24expand=alerts&%24filter=status%20eq%20%27active%27&%24skip=7&%24top=50", calls[0].query)
@@ -130,11 +130,11 @@ func TestGraphWire(t *testing.T) {
 		func() error { _, err := c.GetIncident(t.Context(), "1"); return err },
 		func() error { _, err := c.GetAlertV2(t.Context(), alertID); return err },
 		func() error {
-			_, err := c.UpdateIncident(t.Context(), "1", mdecore.IncidentUpdate{Status: mdecore.IncidentActive})
+			_, err := c.UpdateIncident(t.Context(), "1", mdecore.UpdateIncidentRequest{Status: mdecore.IncidentActive})
 			return err
 		},
 		func() error {
-			_, err := c.UpdateAlertV2(t.Context(), alertID, mdecore.AlertV2Update{Status: mdecore.GraphAlertNew})
+			_, err := c.UpdateAlertV2(t.Context(), alertID, mdecore.UpdateAlertV2Request{Status: mdecore.GraphAlertNew})
 			return err
 		},
 	} {

@@ -143,12 +143,16 @@ func (s *service) received() []received {
 }
 
 // clientOf makes a client with waits short enough for tests.
-func (s *service) clientOf(t testing.TB) *mdecore.Client {
+func (s *service) clientOf(t testing.TB, adjust ...func(*mdecore.Options)) *mdecore.Client {
 	t.Helper()
-	c, err := mdecore.New(&fakeCred{}, mdecore.Options{
+	opts := mdecore.Options{
 		Cloud: mdecore.Custom(s.URL, "", ""), RetryDelay: time.Millisecond, WriteTimeout: 2 * time.Second, Limit: &mdecore.Limit{},
 		AppID: "app", TenantID: "tenant",
-	})
+	}
+	for _, f := range adjust {
+		f(&opts)
+	}
+	c, err := mdecore.New(&fakeCred{}, opts)
 	require.NoError(t, err)
 	return c
 }

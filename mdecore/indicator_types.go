@@ -86,9 +86,9 @@ type Indicator struct {
 	Title              string        `json:"title"`
 	Description        string        `json:"description"`
 	RecommendedActions string        `json:"recommendedActions"`
-	// RBACGroupNames and RBACGroupIDs are the device groups that it is for; none means all machines.
-	RBACGroupNames Strings `json:"rbacGroupNames"`
-	RBACGroupIDs   []ID    `json:"rbacGroupIds"`
+	// RbacGroupNames and RbacGroupIDs are the device groups that it is for; none means all machines.
+	RbacGroupNames Strings `json:"rbacGroupNames"`
+	RbacGroupIDs   []ID    `json:"rbacGroupIds"`
 	// GenerateAlert says that a match raises an alert.
 	GenerateAlert bool `json:"generateAlert"`
 }
@@ -157,8 +157,8 @@ type IndicatorRequest struct {
 	// Severity is Informational, Low, Medium or High; "" for the service's default.
 	Severity           AlertSeverity `json:"severity,omitempty"`
 	RecommendedActions string        `json:"recommendedActions,omitempty"`
-	// RBACGroupNames are the device groups that it is for; none means all machines.
-	RBACGroupNames []string `json:"rbacGroupNames,omitzero"`
+	// RbacGroupNames are the device groups that it is for; none means all machines.
+	RbacGroupNames []string `json:"rbacGroupNames,omitzero"`
 	// EducateURL is where a blocked person can read more: for Block and Warn of a URL.
 	EducateURL string `json:"educateUrl,omitempty"`
 	// GenerateAlert raises an alert at a match; Audit wants it. It is always sent, so that an update can switch it off.

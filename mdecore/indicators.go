@@ -98,19 +98,6 @@ func (c *Client) BatchDeleteIndicators(ctx context.Context, ids []string) ([]Ite
 	}.run(ctx, ids)
 }
 
-// checkIDs refuses an empty list, and a list with an id that is none.
-func checkIDs(field string, ids []string) error {
-	if len(ids) == 0 {
-		return invalid(field+"s", "", "there are none")
-	}
-	for _, id := range ids {
-		if err := checkID(field, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // key is what makes two indicators the same for the answer of an import. Only the path of a URL tells upper from lower case.
 func (r IndicatorRequest) key() string {
 	if r.IndicatorType == IndicatorURL {
@@ -156,8 +143,8 @@ func (r IndicatorRequest) same(other IndicatorRequest) bool {
 // untimed is the request without its expiry, which two values can write in different ways.
 func (r IndicatorRequest) untimed() IndicatorRequest {
 	r.ExpirationTime = Time{}
-	if len(r.RBACGroupNames) == 0 {
-		r.RBACGroupNames = nil
+	if len(r.RbacGroupNames) == 0 {
+		r.RbacGroupNames = nil
 	}
 	return r
 }

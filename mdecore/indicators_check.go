@@ -36,7 +36,7 @@ func (r IndicatorRequest) check() error {
 	if !r.ExpirationTime.IsZero() && !r.ExpirationTime.After(time.Now()) {
 		return invalid("expiration time", r.ExpirationTime.Format(time.RFC3339), "it has passed: give a later one, or none for an indicator that stays")
 	}
-	for _, group := range r.RBACGroupNames {
+	for _, group := range r.RbacGroupNames {
 		if err := checkLine("device group", group); err != nil {
 			return err
 		}
@@ -68,13 +68,13 @@ func (r IndicatorRequest) checkValue() error {
 	const md5Digits = 32
 	switch r.IndicatorType {
 	case IndicatorFileSHA1:
-		return checkDigits("file SHA-1", r.IndicatorValue, sha1Digits, "40")
+		return checkDigits("file SHA-1", r.IndicatorValue, sha1Digits)
 	case IndicatorFileSHA256:
-		return checkDigits("file SHA-256", r.IndicatorValue, sha256Digits, "64")
+		return checkDigits("file SHA-256", r.IndicatorValue, sha256Digits)
 	case IndicatorFileMD5:
-		return checkDigits("file MD5", r.IndicatorValue, md5Digits, "32")
+		return checkDigits("file MD5", r.IndicatorValue, md5Digits)
 	case IndicatorCertificateThumbprint:
-		return checkDigits("certificate thumbprint", r.IndicatorValue, sha1Digits, "40")
+		return checkDigits("certificate thumbprint", r.IndicatorValue, sha1Digits)
 	case IndicatorIPAddress:
 		return checkIndicatorIP(r.IndicatorValue)
 	case IndicatorDomainName:
@@ -83,14 +83,6 @@ func (r IndicatorRequest) checkValue() error {
 		return checkIndicatorURL("URL", r.IndicatorValue)
 	}
 	return invalid("indicator type", string(r.IndicatorType), "it must be one of "+listed(IndicatorTypes()))
-}
-
-// checkDigits refuses what is not count hexadecimal digits; written is count as a text.
-func checkDigits(field, value string, count int, written string) error {
-	if len(value) != count || !hexadecimal(value) {
-		return invalid(field, value, "it must be "+written+" hexadecimal digits")
-	}
-	return nil
 }
 
 // checkIndicatorIP refuses ranges, and addresses that mean every machine or none: to block 127.0.0.1 would be a mistake.

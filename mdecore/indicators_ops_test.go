@@ -83,7 +83,7 @@ func badIndicators() (bad []mdecore.IndicatorRequest) {
 		func(r *mdecore.IndicatorRequest) { r.Application = " " },
 		func(r *mdecore.IndicatorRequest) { r.RecommendedActions = "\xff" },
 		func(r *mdecore.IndicatorRequest) { r.ExpirationTime.Time = time.Now().Add(-time.Second) },
-		func(r *mdecore.IndicatorRequest) { r.RBACGroupNames = []string{"group1", ""} },
+		func(r *mdecore.IndicatorRequest) { r.RbacGroupNames = []string{"group1", ""} },
 		func(r *mdecore.IndicatorRequest) { r.EducateURL = "https://contoso.com" },
 	} {
 		r := newIndicator()

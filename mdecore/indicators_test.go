@@ -198,7 +198,7 @@ func TestSameValueTwiceInAnImport(t *testing.T) {
 	c := s.clientOf(t)
 	upper := newIndicator()
 	upper.IndicatorValue = strings.ToUpper(upper.IndicatorValue)
-	upper.RBACGroupNames = []string{}
+	upper.RbacGroupNames = []string{}
 	results, err := c.ImportIndicators(t.Context(), []mdecore.IndicatorRequest{newIndicator(), upper})
 	require.NoError(t, err)
 	require.Len(t, results, 1)
@@ -223,7 +223,7 @@ func TestSubmitIndicatorSendsTheDocumentedBody(t *testing.T) {
 	req := newIndicator()
 	req.IndicatorType, req.IndicatorValue, req.EducateURL = mdecore.IndicatorURL, "https://bad.example.com/a?b=c", "https://help.contoso.com"
 	req.ExpirationTime = mdecore.Time{Time: time.Date(2126, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))}
-	req.RBACGroupNames = []string{"group1"}
+	req.RbacGroupNames = []string{"group1"}
 	_, err = c.SubmitIndicator(t.Context(), req)
 	require.True(t, mdecore.Uncertain(err), "the answer is about another value")
 	require.ErrorContains(t, err, fileSHA1)
@@ -308,6 +308,6 @@ func TestIndicatorTolerance(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"id":995,"createdBySource":"app","rbacGroupIds":[9,"10"],"action":"Surprise","rbacGroupNames":null}`), &got))
 	require.Equal(t, mdecore.ID("995"), got.ID)
 	require.Equal(t, "app", got.Creator())
-	require.Equal(t, []mdecore.ID{"9", "10"}, got.RBACGroupIDs)
+	require.Equal(t, []mdecore.ID{"9", "10"}, got.RbacGroupIDs)
 	require.True(t, got.Action.Blocks(), "what is not known may block")
 }

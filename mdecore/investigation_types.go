@@ -20,7 +20,7 @@ const (
 	InvestigationQueued                 InvestigationState = "Queued"
 	InvestigationInnerFailure           InvestigationState = "InnerFailure"
 	InvestigationPreexistingAlert       InvestigationState = "PreexistingAlert"
-	InvestigationUnsupportedOs          InvestigationState = "UnsupportedOs"
+	InvestigationUnsupportedOS          InvestigationState = "UnsupportedOs"
 	InvestigationUnsupportedAlertType   InvestigationState = "UnsupportedAlertType"
 	InvestigationSuppressedAlert        InvestigationState = "SuppressedAlert"
 )

@@ -68,7 +68,7 @@ func (c *Client) GetInvestigation(ctx context.Context, id string) (*Investigatio
 		return nil, err
 	}
 	if string(got.ID) != id && got.TriggeringAlertID != id {
-		return nil, &Error{Op: op, Message: "asked for investigation " + id + ", but the service answered with investigation " + shorten(string(got.ID))}
+		return nil, otherEntity(op, "investigation", id, string(got.ID))
 	}
 	return got, nil
 }

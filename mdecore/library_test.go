@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,7 +99,9 @@ func TestAnUploadIsAFormOfKnownLength(t *testing.T) {
 		require.Equal(t, length, read.n)
 		answer(200, `{"fileName":"tool v2.exe"}`)(w, r)
 	})
-	_, err := s.clientOf(t).UploadLibraryFile(t.Context(), mdecore.UploadLibraryFileRequest{
+	// On a busy machine the server reads 20 MB for longer than other tests may wait.
+	c := s.clientOf(t, func(o *mdecore.Options) { o.WriteTimeout = time.Minute })
+	_, err := c.UploadLibraryFile(t.Context(), mdecore.UploadLibraryFileRequest{
 		FileName: "tool v2.exe", File: mdecore.FileContent(content), Description: "d", OverrideIfExists: true,
 	})
 	require.NoError(t, err)

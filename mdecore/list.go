@@ -213,8 +213,3 @@ func collect[T any](items iter.Seq2[*T, error]) ([]*T, error) {
 	}
 	return out, nil
 }
-
-// refuse wraps a fault of the arguments as a call's error.
-func refuse(op string, err error) error {
-	return &Error{Op: op, Message: "nothing was sent", Err: err}
-}

@@ -43,7 +43,7 @@ func absoluteLink(skip int, r *http.Request) string {
 	return "http://" + r.Host + "/api/machines?$skip=" + strconv.Itoa(skip)
 }
 
-func ids(t *testing.T, c *mdecore.Client, q mdecore.MachinesQuery) (out []string) {
+func ids(t *testing.T, c *mdecore.Client, q mdecore.Query) (out []string) {
 	t.Helper()
 	for m, err := range c.ListMachines(t.Context(), q) {
 		require.NoError(t, err)
@@ -58,20 +58,20 @@ func TestListFollowsItsPages(t *testing.T) {
 	rooted := func(skip int, _ *http.Request) string { return "/api/machines?$skip=" + strconv.Itoa(skip) }
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
-		query   mdecore.MachinesQuery
+		query   mdecore.Query
 		items   int
 		sends   int
 	}{
-		"absolute links":       {paged(25, 10, absoluteLink), mdecore.MachinesQuery{}, 25, 3},
-		"relative links":       {paged(25, 10, relative), mdecore.MachinesQuery{}, 25, 3},
-		"rooted links":         {paged(25, 10, rooted), mdecore.MachinesQuery{}, 25, 3},
-		"exactly one page":     {paged(10, 10, absoluteLink), mdecore.MachinesQuery{}, 10, 1},
-		"none":                 {paged(0, 10, absoluteLink), mdecore.MachinesQuery{}, 0, 1},
-		"top within a page":    {paged(25, 10, absoluteLink), mdecore.MachinesQuery{Page: mdecore.Page{Top: 5}}, 5, 1},
-		"top across pages":     {paged(25, 10, absoluteLink), mdecore.MachinesQuery{Page: mdecore.Page{Top: 15}}, 15, 2},
-		"top is a whole page":  {paged(25, 10, absoluteLink), mdecore.MachinesQuery{Page: mdecore.Page{Top: 10}}, 10, 1},
-		"skip":                 {paged(25, 10, absoluteLink), mdecore.MachinesQuery{Page: mdecore.Page{Skip: 20}}, 5, 1},
-		"no links, full pages": {paged(20001, 10000, nil), mdecore.MachinesQuery{Page: mdecore.Page{Skip: 1}}, 20000, 3},
+		"absolute links":       {paged(25, 10, absoluteLink), mdecore.Query{}, 25, 3},
+		"relative links":       {paged(25, 10, relative), mdecore.Query{}, 25, 3},
+		"rooted links":         {paged(25, 10, rooted), mdecore.Query{}, 25, 3},
+		"exactly one page":     {paged(10, 10, absoluteLink), mdecore.Query{}, 10, 1},
+		"none":                 {paged(0, 10, absoluteLink), mdecore.Query{}, 0, 1},
+		"top within a page":    {paged(25, 10, absoluteLink), mdecore.Query{Page: mdecore.Page{Top: 5}}, 5, 1},
+		"top across pages":     {paged(25, 10, absoluteLink), mdecore.Query{Page: mdecore.Page{Top: 15}}, 15, 2},
+		"top is a whole page":  {paged(25, 10, absoluteLink), mdecore.Query{Page: mdecore.Page{Top: 10}}, 10, 1},
+		"skip":                 {paged(25, 10, absoluteLink), mdecore.Query{Page: mdecore.Page{Skip: 20}}, 5, 1},
+		"no links, full pages": {paged(20001, 10000, nil), mdecore.Query{Page: mdecore.Page{Skip: 1}}, 20000, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestListFollowsItsPages(t *testing.T) {
 func TestListStopsWhenItsReaderDoes(t *testing.T) {
 	t.Parallel()
 	s := newService(t, paged(25, 10, absoluteLink))
-	for m, err := range s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}) {
+	for m, err := range s.clientOf(t).ListMachines(t.Context(), mdecore.Query{}) {
 		require.NoError(t, err)
 		require.NotNil(t, m)
 		break
@@ -103,7 +103,7 @@ func TestListRefusesAForeignNextLink(t *testing.T) {
 	for _, link := range []string{foreign.URL + "/api/machines", "//evil.example/api", "https://evil.example/", "http://user@evil.example/", "ftp://x/", "http://[::bad"} {
 		s := newService(t, paged(5, 2, func(int, *http.Request) string { return link }))
 		count, failed := 0, error(nil)
-		for _, err := range s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}) {
+		for _, err := range s.clientOf(t).ListMachines(t.Context(), mdecore.Query{}) {
 			if err != nil {
 				failed = err
 				continue
@@ -120,7 +120,7 @@ func TestListRefusesAForeignNextLink(t *testing.T) {
 func TestListEndsOnALoop(t *testing.T) {
 	t.Parallel()
 	s := newService(t, paged(5, 2, func(_ int, r *http.Request) string { return absoluteLink(2, r) }))
-	require.ErrorContains(t, drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{})), "does not end")
+	require.ErrorContains(t, drain(s.clientOf(t).ListMachines(t.Context(), mdecore.Query{})), "does not end")
 	require.LessOrEqual(t, len(s.received()), 3)
 }
 
@@ -131,7 +131,7 @@ func TestQueriesAreWrittenAsDocumented(t *testing.T) {
 	at := time.Now().Add(-time.Hour)
 	page := mdecore.Page{Top: 20000, Skip: 3}
 	require.NoError(t, drain(c.ListAlerts(t.Context(), mdecore.AlertsQuery{Filter: " severity eq 'High' ", ExpandEvidence: true, Page: page})))
-	require.NoError(t, drain(c.ListMachineActions(t.Context(), mdecore.MachineActionsQuery{Filter: "status eq 'Pending'"})))
+	require.NoError(t, drain(c.ListMachineActions(t.Context(), mdecore.Query{Filter: "status eq 'Pending'"})))
 	_, err := c.FindMachinesByName(t.Context(), "O'Brien.contoso.com")
 	require.NoError(t, err)
 	_, err = c.FindMachinesByAadDeviceID(t.Context(), strings.ToUpper(deviceID))
@@ -202,7 +202,7 @@ func TestAPageThatIsMissingIsNotTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t, broken(first))
-			err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))
+			err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.Query{}))
 			require.ErrorContains(t, err, "incomplete, because its page 2 was not found")
 			require.ErrorContains(t, err, "SomeCode", "what the service said is kept")
 			require.False(t, mdecore.IsNotFound(err), "callers take that for an empty list")
@@ -212,7 +212,7 @@ func TestAPageThatIsMissingIsNotTheEnd(t *testing.T) {
 		})
 	}
 	s := newService(t, answer(404, refusal))
-	require.True(t, mdecore.IsNotFound(drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))))
+	require.True(t, mdecore.IsNotFound(drain(s.clientOf(t).ListMachines(t.Context(), mdecore.Query{}))))
 }
 
 // A next link may hold a token or a signature, and one that can't be read is not taken apart to hide it.
@@ -223,7 +223,7 @@ func TestABadNextLinkIsNotShown(t *testing.T) {
 		"https://hunter2:hunter2@evil.example/?sig=hunter2", "https://evil.example/hunter2",
 	} {
 		s := newService(t, answer(200, `{"value":[],"@odata.nextLink":"`+link+`"}`))
-		err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.MachinesQuery{}))
+		err := drain(s.clientOf(t).ListMachines(t.Context(), mdecore.Query{}))
 		require.Error(t, err, link)
 		require.NotContains(t, err.Error(), "hunter2", link)
 		require.Len(t, s.received(), 1)

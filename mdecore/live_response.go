@@ -55,8 +55,8 @@ func (c *Client) RunLiveResponse(ctx context.Context, machineID string, req Live
 //mde:op GET /api/machineactions roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) CheckLiveResponseIdle(ctx context.Context, machineID string) error {
 	const op = "CheckLiveResponseIdle"
-	query := MachineActionsQuery{Filter: Filter("machineId eq " + odataString(machineID) + " and type eq 'LiveResponse'")}
-	what := Query(query).call(call{op: op, via: "ListMachineActions"})
+	query := Query{Filter: Filter("machineId eq " + odataString(machineID) + " and type eq 'LiveResponse'")}
+	what := query.call(call{op: op, via: "ListMachineActions"})
 	what.invalid = errors.Join(checkMachineID(machineID), what.invalid)
 	for action, err := range list[MachineAction](ctx, c, what, Page{}) {
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -209,17 +208,4 @@ func checkFileName(field, name string) error {
 		return invalid(field, name, `it must not begin or end with "." or contain ".."`)
 	}
 	return checkPlain(field, name)
-}
-
-// checkPlain refuses text that is not one printable line: it would be read differently by a person and by the machine.
-func checkPlain(field, text string) error {
-	if !utf8.ValidString(text) {
-		return invalid(field, strings.ToValidUTF8(text, "?"), "it is not valid UTF-8")
-	}
-	for _, r := range text {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return invalid(field, text, fmt.Sprintf("it holds the invisible character %U", r))
-		}
-	}
-	return nil
 }

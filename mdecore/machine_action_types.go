@@ -1,6 +1,8 @@
 package mdecore
 
-import "strings"
+import (
+	"encoding/json"
+)
 
 // IsolationType says how far a machine is cut off.
 type IsolationType string
@@ -125,7 +127,7 @@ func (a *MachineAction) UnmarshalJSON(data []byte) error {
 		*plain
 		LastUpdateTimeUTC Time `json:"lastUpdateTimeUtc"`
 	}{plain: (*plain)(a)}
-	if err := unmarshal(data, &wire); err != nil {
+	if err := json.Unmarshal(data, &wire); err != nil {
 		return err
 	}
 	if a.LastUpdateDateTimeUTC.IsZero() {
@@ -133,6 +135,3 @@ func (a *MachineAction) UnmarshalJSON(data []byte) error {
 	}
 	return nil
 }
-
-// equalFold compares enum values of one type without regard to case.
-func equalFold[T ~string](a, b T) bool { return strings.EqualFold(string(a), string(b)) }

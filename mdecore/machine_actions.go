@@ -2,19 +2,9 @@ package mdecore
 
 import (
 	"context"
-	"crypto/sha1" // only for the length of what the API calls a file by
-	"encoding/hex"
 	"iter"
 	"strings"
 )
-
-// MachineActionsQuery selects machine actions. The zero value selects all.
-type MachineActionsQuery struct {
-	// Filter is an OData expression over id, status, machineId, type, requestor or creationDateTimeUtc. The comment cannot
-	// be filtered on.
-	Filter Filter
-	Page
-}
 
 // IsolateRequest is the body of IsolateMachine.
 type IsolateRequest struct {
@@ -97,14 +87,15 @@ func sameAction(op, id string, got *MachineAction) error {
 	if strings.EqualFold(got.ID, id) {
 		return nil
 	}
-	return &Error{Op: op, Message: "asked for machine action " + id + ", but the service answered with action " + shorten(got.ID)}
+	return otherEntity(op, "machine action", id, got.ID)
 }
 
-// ListMachineActions iterates over machine actions. Documentation page: get-machineactions-collection.md.
+// ListMachineActions iterates over machine actions. They can be filtered on id, status, machineId, type, requestor and
+// creationDateTimeUtc, but not on the comment. Documentation page: get-machineactions-collection.md.
 //
 //mde:op GET /api/machineactions roles=Machine.ReadWrite.All,Machine.Read.All
-func (c *Client) ListMachineActions(ctx context.Context, q MachineActionsQuery) iter.Seq2[*MachineAction, error] {
-	return list[MachineAction](ctx, c, Query(q).call(call{op: "ListMachineActions"}), q.Page)
+func (c *Client) ListMachineActions(ctx context.Context, q Query) iter.Seq2[*MachineAction, error] {
+	return list[MachineAction](ctx, c, q.call(call{op: "ListMachineActions"}), q.Page)
 }
 
 // IsolateMachine cuts a machine off the network, except for its line to Defender. The returned action is Pending: follow
@@ -117,11 +108,10 @@ func (c *Client) IsolateMachine(ctx context.Context, machineID string, req Isola
 
 // check refuses a request that the service would refuse or interpret in its own way.
 func (r IsolateRequest) check() error {
-	switch r.IsolationType {
-	case IsolationFull, IsolationSelective, IsolationUnManagedDevice:
-		return checkComment(r.Comment, true)
+	if err := checkEnum("isolation type", r.IsolationType, IsolationFull, IsolationSelective, IsolationUnManagedDevice); err != nil {
+		return err
 	}
-	return invalid("isolation type", string(r.IsolationType), "it must be Full, Selective or UnManagedDevice")
+	return checkComment(r.Comment, true)
 }
 
 // UnisolateMachine releases a machine from isolation. Documentation page: unisolate-machine.md.
@@ -156,8 +146,8 @@ func (c *Client) RunAntiVirusScan(ctx context.Context, machineID string, req Sca
 
 // check refuses a request that the service would refuse.
 func (r ScanRequest) check() error {
-	if r.ScanType != ScanQuick && r.ScanType != ScanFull {
-		return invalid("scan type", string(r.ScanType), "it must be Quick or Full")
+	if err := checkEnum("scan type", r.ScanType, ScanQuick, ScanFull); err != nil {
+		return err
 	}
 	return checkComment(r.Comment, true)
 }
@@ -177,8 +167,8 @@ func (c *Client) StopAndQuarantineFile(ctx context.Context, machineID string, re
 
 // check refuses a request that the service would refuse.
 func (r QuarantineRequest) check() error {
-	if raw, err := hex.DecodeString(r.SHA1); err != nil || len(raw) != sha1.Size {
-		return invalid("SHA-1", r.SHA1, "it must be 40 hexadecimal digits")
+	if err := checkDigits("file SHA-1", r.SHA1, sha1Digits); err != nil {
+		return err
 	}
 	return checkComment(r.Comment, true)
 }

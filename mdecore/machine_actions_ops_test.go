@@ -14,9 +14,9 @@ func machineActionOperations() map[string]operation {
 			return err
 		}),
 		"ListMachineActions": operation{good: func(ctx context.Context, c *mdecore.Client) error {
-			return drain(c.ListMachineActions(ctx, mdecore.MachineActionsQuery{}))
+			return drain(c.ListMachineActions(ctx, mdecore.Query{}))
 		}}.refusing(func(ctx context.Context, c *mdecore.Client) error {
-			return drain(c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Page: mdecore.Page{Top: -5}}))
+			return drain(c.ListMachineActions(ctx, mdecore.Query{Page: mdecore.Page{Top: -5}}))
 		}),
 		"WaitMachineAction": withID(actionID, func(ctx context.Context, c *mdecore.Client, id string) error {
 			_, err := c.WaitMachineAction(ctx, id, mdecore.WaitOptions{})

@@ -69,7 +69,7 @@ func TestActionsOnASimulatedMachine(t *testing.T) {
 	_, err = c.RunAntiVirusScan(ctx, id, mdecore.ScanRequest{Comment: "w", ScanType: mdecore.ScanQuick})
 	require.True(t, mdecore.Refused(err), "nothing can be asked of it any more")
 	types := map[mdecore.ActionType]int{}
-	for a, err := range c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: mdecore.Filter("machineId eq '" + id + "'")}) {
+	for a, err := range c.ListMachineActions(ctx, mdecore.Query{Filter: mdecore.Filter("machineId eq '" + id + "'")}) {
 		require.NoError(t, err)
 		require.Equal(t, a.Type == mdecore.ActionStopAndQuarantineFile, a.RelatedFileInfo != nil)
 		require.False(t, a.LastUpdateDateTimeUTC.IsZero())

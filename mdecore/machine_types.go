@@ -1,6 +1,6 @@
 package mdecore
 
-import "encoding/json"
+import "strings"
 
 // HealthStatus is the state of a machine's sensor. Unknown values are kept.
 type HealthStatus string
@@ -87,8 +87,5 @@ type IPAddress struct {
 
 // Onboarded reports whether the service says that it manages the machine. An answer without the field counts as no.
 func (m *Machine) Onboarded() bool {
-	return equalFold(m.OnboardingStatus, OnboardingOnboarded)
+	return strings.EqualFold(string(m.OnboardingStatus), string(OnboardingOnboarded))
 }
-
-// unmarshal is json.Unmarshal, named so that the types' own UnmarshalJSON methods read well.
-func unmarshal(data []byte, into any) error { return json.Unmarshal(data, into) }

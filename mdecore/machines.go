@@ -7,14 +7,6 @@ import (
 	"strings"
 )
 
-// MachinesQuery selects machines. The zero value selects all.
-type MachinesQuery struct {
-	// Filter is an OData expression over computerDnsName, id, version, deviceValue, aadDeviceId, machineTags, lastSeen,
-	// exposureLevel, onboardingStatus, lastIpAddress, healthStatus, osPlatform, riskScore or rbacGroupId.
-	Filter Filter
-	Page
-}
-
 // GetMachine returns one machine. The service also accepts a computer name here; this client takes ids only, because a
 // name can mean several machines. Documentation page: get-machine-by-id.md.
 //
@@ -28,16 +20,18 @@ func (c *Client) GetMachine(ctx context.Context, id string) (*Machine, error) {
 	return sameMachine(op, id, machine)
 }
 
-// ListMachines iterates over machines. Documentation page: get-machines.md.
+// ListMachines iterates over machines. They can be filtered on computerDnsName, id, version, deviceValue, aadDeviceId,
+// machineTags, lastSeen, exposureLevel, onboardingStatus, lastIpAddress, healthStatus, osPlatform, riskScore and
+// rbacGroupId. Documentation page: get-machines.md.
 //
 //mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
-func (c *Client) ListMachines(ctx context.Context, q MachinesQuery) iter.Seq2[*Machine, error] {
+func (c *Client) ListMachines(ctx context.Context, q Query) iter.Seq2[*Machine, error] {
 	return c.listMachines(ctx, "ListMachines", q)
 }
 
 // listMachines is ListMachines on behalf of the named method.
-func (c *Client) listMachines(ctx context.Context, op string, q MachinesQuery) iter.Seq2[*Machine, error] {
-	return list[Machine](ctx, c, Query(q).call(call{op: op, via: "ListMachines"}), q.Page)
+func (c *Client) listMachines(ctx context.Context, op string, q Query) iter.Seq2[*Machine, error] {
+	return list[Machine](ctx, c, q.call(call{op: op, via: "ListMachines"}), q.Page)
 }
 
 // FindMachinesByName returns every machine whose DNS name is name, or, when name has no dot, whose first label is name.
@@ -51,7 +45,7 @@ func (c *Client) FindMachinesByName(ctx context.Context, name string) ([]*Machin
 	if err := checkName(name); err != nil {
 		return nil, refuse(op, err)
 	}
-	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: Filter("startswith(computerDnsName," + odataString(name) + ")")}))
+	found, err := collect(c.listMachines(ctx, op, Query{Filter: Filter("startswith(computerDnsName," + odataString(name) + ")")}))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +89,7 @@ func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*M
 		return nil, refuse(op, invalid("Entra device id", id, "it must be a GUID like 11111111-2222-3333-4444-555555555555"))
 	}
 	// The property is a GUID, and an OData GUID literal has no quotes.
-	found, err := collect(c.listMachines(ctx, op, MachinesQuery{Filter: Filter("aadDeviceId eq " + strings.ToLower(id))}))
+	found, err := collect(c.listMachines(ctx, op, Query{Filter: Filter("aadDeviceId eq " + strings.ToLower(id))}))
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ const ipWindow = 30 * 24 * time.Hour
 //
 //mde:op GET /api/machines/findbyip(ip='{ip}',timestamp={timestamp}) roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) FindMachinesByIP(ctx context.Context, ip netip.Addr, at time.Time) ([]*Machine, error) {
-	return collect(list[Machine](ctx, c, call{op: "FindMachinesByIP", args: args{ipArg(ip, ""), timestampArg(at)}}, Page{}))
+	return collect(list[Machine](ctx, c, call{op: "FindMachinesByIP", args: args{addressArg(ip), timestampArg(at)}}, Page{}))
 }
 
 // FindMachineInfoByIP is the older form of FindMachinesByIP. It looks 16 minutes before and after the time, and none
@@ -31,16 +31,11 @@ func (c *Client) FindMachinesByIP(ctx context.Context, ip netip.Addr, at time.Ti
 //mde:op GET /api/machines/find(timestamp={timestamp},key={ip}) roles=Machine.ReadWrite.All,Machine.Read.All
 func (c *Client) FindMachineInfoByIP(ctx context.Context, ip netip.Addr, at time.Time) ([]*Machine, error) {
 	// The page's example has the address in quotes, although its path has not.
-	return collect(list[Machine](ctx, c, call{op: "FindMachineInfoByIP", args: args{timestampArg(at), ipArg(ip, "'")}}, Page{}))
+	return collect(list[Machine](ctx, c, call{op: "FindMachineInfoByIP", args: args{timestampArg(at), quoted(addressArg(ip))}}, Page{}))
 }
 
-// ipArg is an internal address, between quotes if any are given.
-func ipArg(ip netip.Addr, quote string) arg {
-	if !ip.IsValid() || ip.Zone() != "" {
-		return arg{invalid: invalid("IP address", ip.String(), "it must be an IPv4 or IPv6 address without a zone")}
-	}
-	return arg{value: quote + ip.Unmap().String() + quote}
-}
+// quoted puts an argument between quotes.
+func quoted(a arg) arg { return arg{"'" + a.value + "'", a.invalid} }
 
 // timestampArg is the time near which a machine had an address; the zero time means now.
 func timestampArg(at time.Time) arg {

@@ -20,9 +20,9 @@ func machineOperations() map[string]operation {
 			return err
 		}),
 		"ListMachines": operation{good: func(ctx context.Context, c *mdecore.Client) error {
-			return drain(c.ListMachines(ctx, mdecore.MachinesQuery{}))
+			return drain(c.ListMachines(ctx, mdecore.Query{}))
 		}}.refusing(func(ctx context.Context, c *mdecore.Client) error {
-			return drain(c.ListMachines(ctx, mdecore.MachinesQuery{Page: mdecore.Page{Skip: -1}}))
+			return drain(c.ListMachines(ctx, mdecore.Query{Page: mdecore.Page{Skip: -1}}))
 		}),
 		"FindMachinesByName": operation{good: func(ctx context.Context, c *mdecore.Client) error {
 			_, err := c.FindMachinesByName(ctx, "host01")

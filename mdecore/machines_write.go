@@ -28,8 +28,8 @@ type MachineTagRequest struct {
 
 // check refuses a request that the service would refuse.
 func (r MachineTagRequest) check() error {
-	if r.Action != TagAdd && r.Action != TagRemove {
-		return invalid("tag action", string(r.Action), "it must be Add or Remove")
+	if err := checkEnum("tag action", r.Action, TagAdd, TagRemove); err != nil {
+		return err
 	}
 	return checkTag(r.Value)
 }
@@ -144,11 +144,7 @@ func (c *Client) SetDeviceValue(ctx context.Context, machineID string, req Devic
 
 // check refuses what is not a documented value.
 func (v DeviceValue) check() error {
-	switch v {
-	case DeviceValueNormal, DeviceValueLow, DeviceValueHigh:
-		return nil
-	}
-	return invalid("device value", string(v), "it must be Normal, Low or High")
+	return checkEnum("device value", v, DeviceValueNormal, DeviceValueLow, DeviceValueHigh)
 }
 
 // UpdateMachineRequest is the body of UpdateMachine. What is left out stays as it is; at least one is required.
@@ -201,5 +197,5 @@ func sameMachine(op, id string, got *Machine) (*Machine, error) {
 	if strings.EqualFold(got.ID, id) {
 		return got, nil
 	}
-	return nil, &Error{Op: op, Message: "asked for machine " + id + ", but the service answered with machine " + shorten(got.ID)}
+	return nil, otherEntity(op, "machine", id, got.ID)
 }

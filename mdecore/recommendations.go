@@ -5,32 +5,25 @@ import (
 	"iter"
 )
 
-// RecommendationsQuery selects recommendations. The zero value selects all.
-type RecommendationsQuery struct {
-	// Filter is an OData expression over id, productName, vendor, recommendedVersion, recommendationCategory, subCategory,
-	// severityScore, remediationType, recommendedProgram, recommendedVendor or status.
-	Filter Filter
-	Page
-}
-
 // recommendationArg is a recommendation id, such as va-_-microsoft-_-edge.
 func recommendationArg(id string) arg {
 	return arg{id, checkCompound("recommendation id", id, "it must look like va-_-microsoft-_-edge or sca-_-scid-2010")}
 }
 
-// ListRecommendations iterates over the security recommendations of the tenant. Documentation page:
-// get-all-recommendations.md.
+// ListRecommendations iterates over the security recommendations of the tenant. They can be filtered on id,
+// productName, vendor, recommendedVersion, recommendationCategory, subCategory, severityScore, remediationType,
+// recommendedProgram, recommendedVendor and status. Documentation page: get-all-recommendations.md.
 //
 //mde:op GET /api/recommendations roles=SecurityRecommendation.Read.All
-func (c *Client) ListRecommendations(ctx context.Context, q RecommendationsQuery) iter.Seq2[*Recommendation, error] {
-	return list[Recommendation](ctx, c, Query(q).call(call{op: "ListRecommendations"}), q.Page)
+func (c *Client) ListRecommendations(ctx context.Context, q Query) iter.Seq2[*Recommendation, error] {
+	return list[Recommendation](ctx, c, q.call(call{op: "ListRecommendations"}), q.Page)
 }
 
 // GetRecommendation returns one security recommendation. Documentation page: get-recommendation-by-id.md.
 //
 //mde:op GET /api/recommendations/{recommendation_id} roles=SecurityRecommendation.Read.All
 func (c *Client) GetRecommendation(ctx context.Context, recommendationID string) (*Recommendation, error) {
-	return named(ctx, c, call{op: "GetRecommendation", args: args{recommendationArg(recommendationID)}}, func(r *Recommendation) string { return r.ID })
+	return named(ctx, c, call{op: "GetRecommendation", args: args{recommendationArg(recommendationID)}}, "recommendation", func(r *Recommendation) string { return r.ID })
 }
 
 // ListRecommendationMachines iterates over the machines that have not followed a recommendation. Documentation page:

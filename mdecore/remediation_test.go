@@ -12,7 +12,7 @@ import (
 func TestRemediationTasksCountTheirMachines(t *testing.T) {
 	t.Parallel()
 	c := simulated(t, &mdesim.Tenant{Devices: 120}, nil)
-	tasks := itemsOf(t, c.ListRemediationTasks(t.Context(), mdecore.RemediationTasksQuery{Filter: "status eq 'Active'"}))
+	tasks := itemsOf(t, c.ListRemediationTasks(t.Context(), mdecore.Query{Filter: "status eq 'Active'"}))
 	require.NotEmpty(t, tasks)
 	for _, task := range tasks {
 		require.Equal(t, mdecore.RemediationActive, task.Status)

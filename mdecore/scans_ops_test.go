@@ -15,7 +15,7 @@ const (
 // newScan is a good request to scan one device.
 func newScan() mdecore.CreateScanDefinitionRequest {
 	return mdecore.CreateScanDefinitionRequest{
-		ScanType: mdecore.ScanNetwork, ScanName: "example", IsActive: true, Target: "10.0.0.1, 10.0.0.2", IntervalInHours: 4, TargetType: mdecore.ScanTargetIP,
+		ScanType: mdecore.AuthenticatedScanNetwork, ScanName: "example", IsActive: true, Target: "10.0.0.1, 10.0.0.2", IntervalInHours: 4, TargetType: mdecore.ScanTargetIP,
 		ScannerAgent:             mdecore.ScannerAgentReference{MachineID: machineID},
 		ScanAuthenticationParams: newScanAuth(),
 	}

@@ -68,7 +68,7 @@ func TestIsolateAndReleaseInTheSimulatedTenant(t *testing.T) {
 	require.Len(t, tenant.Effects(), 2)
 
 	comments := map[string]bool{}
-	for a, err := range c.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: mdecore.Filter("machineId eq '" + id + "'")}) {
+	for a, err := range c.ListMachineActions(ctx, mdecore.Query{Filter: mdecore.Filter("machineId eq '" + id + "'")}) {
 		require.NoError(t, err)
 		comments[a.RequestorComment] = true
 	}
@@ -88,8 +88,8 @@ func TestReadingTheSimulatedTenant(t *testing.T) {
 		}
 		return n
 	}
-	require.Equal(t, mdesim.DefaultDevices, count(c.ListMachines(t.Context(), mdecore.MachinesQuery{})))
-	require.Equal(t, 30, count(c.ListMachines(t.Context(), mdecore.MachinesQuery{Page: mdecore.Page{Top: 30}})))
+	require.Equal(t, mdesim.DefaultDevices, count(c.ListMachines(t.Context(), mdecore.Query{})))
+	require.Equal(t, 30, count(c.ListMachines(t.Context(), mdecore.Query{Page: mdecore.Page{Top: 30}})))
 	ambiguous, err := c.FindMachinesByName(t.Context(), tenant.AmbiguousName())
 	require.NoError(t, err)
 	require.Greater(t, len(ambiguous), 1)
@@ -119,7 +119,7 @@ func TestReadingTheSimulatedTenant(t *testing.T) {
 	require.Greater(t, seen, 50)
 	_, err = c.GetMachine(t.Context(), "ffffffffffffffffffffffffffffffffffffffff")
 	require.True(t, mdecore.IsNotFound(err))
-	require.Error(t, drain(c.ListMachines(t.Context(), mdecore.MachinesQuery{Filter: "nonsense eq"})))
+	require.Error(t, drain(c.ListMachines(t.Context(), mdecore.Query{Filter: "nonsense eq"})))
 }
 
 func TestRevokedTokensInTheSimulatedTenant(t *testing.T) {
@@ -154,7 +154,7 @@ func TestFaultsOfTheSimulatedTenant(t *testing.T) {
 		tenant := &mdesim.Tenant{}
 		c := simulated(t, tenant, nil)
 		tenant.Fail(mdesim.Fault{Method: "GET", Path: "/api/machines", Kind: mdesim.FaultForeignLink})
-		require.ErrorContains(t, drain(c.ListMachines(t.Context(), mdecore.MachinesQuery{})), mdesim.ForeignHost)
+		require.ErrorContains(t, drain(c.ListMachines(t.Context(), mdecore.Query{})), mdesim.ForeignHost)
 	})
 }
 

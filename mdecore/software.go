@@ -8,13 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// SoftwareQuery selects software. The zero value selects all.
-type SoftwareQuery struct {
-	// Filter is an OData expression over id, name or vendor.
-	Filter Filter
-	Page
-}
-
 // separator stands between the parts of a software id and of a recommendation id.
 const separator = "-_-"
 
@@ -47,18 +40,19 @@ func checkCompound(field, id, form string) error {
 	return nil
 }
 
-// ListSoftware iterates over the software inventory of the tenant. Documentation page: get-software.md.
+// ListSoftware iterates over the software inventory of the tenant. It can be filtered on id, name and vendor.
+// Documentation page: get-software.md.
 //
 //mde:op GET /api/Software roles=Software.Read.All
-func (c *Client) ListSoftware(ctx context.Context, q SoftwareQuery) iter.Seq2[*Software, error] {
-	return list[Software](ctx, c, Query(q).call(call{op: "ListSoftware"}), q.Page)
+func (c *Client) ListSoftware(ctx context.Context, q Query) iter.Seq2[*Software, error] {
+	return list[Software](ctx, c, q.call(call{op: "ListSoftware"}), q.Page)
 }
 
 // GetSoftware returns one product of the inventory. Documentation page: get-software-by-id.md.
 //
 //mde:op GET /api/Software/{software_id} roles=Software.Read.All
 func (c *Client) GetSoftware(ctx context.Context, softwareID string) (*Software, error) {
-	return named(ctx, c, call{op: "GetSoftware", args: args{softwareArg(softwareID)}}, func(s *Software) string { return s.ID })
+	return named(ctx, c, call{op: "GetSoftware", args: args{softwareArg(softwareID)}}, "software", func(s *Software) string { return s.ID })
 }
 
 // ListSoftwareVersionDistribution iterates over the installed versions of a product. Documentation page:

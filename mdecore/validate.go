@@ -1,7 +1,10 @@
 package mdecore
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,6 +76,91 @@ func checkComment(comment string, required bool) error {
 		return invalid("comment", comment, "it is longer than 4000 characters")
 	}
 	return nil
+}
+
+// checkIDs refuses an empty list, and a list with an id that is none.
+func checkIDs(field string, ids []string) error {
+	if len(ids) == 0 {
+		return invalid(field+"s", "", "there are none")
+	}
+	for _, id := range ids {
+		if err := checkID(field, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkText refuses a text that is missing, broken or longer than a comment may be.
+func checkText(field, text string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return invalid(field, text, "it is empty")
+	case !utf8.ValidString(text):
+		return invalid(field, text, "it is not valid UTF-8")
+	case utf8.RuneCountInString(text) > maxComment:
+		return invalid(field, text, "it is longer than 4000 characters")
+	}
+	return nil
+}
+
+// checkLine is checkText for a text of one line.
+func checkLine(field, text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return invalid(field, text, "it must be one line without control characters")
+	}
+	return checkText(field, text)
+}
+
+// checkPlain refuses text that is not one printable line: it would be read differently by a person and by the machine.
+func checkPlain(field, text string) error {
+	if !utf8.ValidString(text) {
+		return invalid(field, strings.ToValidUTF8(text, "?"), "it is not valid UTF-8")
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return invalid(field, text, fmt.Sprintf("it holds the invisible character %U", r))
+		}
+	}
+	return nil
+}
+
+// checkDigits refuses what is not count hexadecimal digits.
+func checkDigits(field, value string, count int) error {
+	if len(value) != count || !hexadecimal(value) {
+		return invalid(field, value, "it must be "+strconv.Itoa(count)+" hexadecimal digits")
+	}
+	return nil
+}
+
+// hexadecimal reports whether a text has hexadecimal digits only.
+func hexadecimal(text string) bool {
+	return strings.Trim(text, "0123456789abcdefABCDEF") == ""
+}
+
+// checkEnum refuses a value that is none of those that the service takes.
+func checkEnum[T ~string](field string, value T, known ...T) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return invalid(field, string(value), "it must be one of "+listed(known))
+}
+
+// checkOptionalEnum is checkEnum for a value that can be left out.
+func checkOptionalEnum[T ~string](field string, value T, known ...T) error {
+	if value == "" {
+		return nil
+	}
+	return checkEnum(field, value, known...)
+}
+
+// listed joins values for a text.
+func listed[T ~string](values []T) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = string(v)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // invalid makes an InvalidError with the value shortened, so that a huge argument does not fill a log.

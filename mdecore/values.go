@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -95,6 +96,31 @@ func (n *Int) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Float is a number with a fraction that may also come as a string; null and "" are 0.
+type Float float64
+
+// UnmarshalJSON implements json.Unmarshaler. What JSON cannot say, such as NaN, is refused in a string as well, because
+// it could not be written again.
+func (f *Float) UnmarshalJSON(data []byte) error {
+	text := string(data)
+	if !number(data) {
+		var err error
+		if text, _, err = jsonText(data); err != nil {
+			return err
+		}
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		*f = 0
+		return nil
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
+		return fmt.Errorf("%q is not a number", shorten(text))
+	}
+	*f = Float(value)
+	return nil
+}
+
 // Strings is a list that may also come as a single string, with or without commas.
 type Strings []string
 
@@ -111,6 +137,46 @@ func (s *Strings) UnmarshalJSON(data []byte) error {
 		}
 	}
 	return err
+}
+
+// Texts is a list of texts whose page calls it one text: it comes as an array, as a single string or as null. Unlike
+// Strings it is never split at commas, because the texts are values and sentences. An element that is not a string is
+// kept as its JSON.
+type Texts []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Texts) UnmarshalJSON(data []byte) error {
+	*t = nil
+	if len(data) == 0 || data[0] != '[' {
+		text, ok, err := jsonText(data)
+		if ok && text != "" {
+			*t = Texts{text}
+		}
+		return err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil {
+		return err
+	}
+	*t = make(Texts, 0, len(items))
+	for _, item := range items {
+		text, err := textOf(item)
+		if err != nil {
+			return err
+		}
+		*t = append(*t, text)
+	}
+	return nil
+}
+
+// textOf is a string's text, or any other value's JSON without spaces.
+func textOf(item json.RawMessage) (string, error) {
+	if text, ok, err := jsonText(item); err == nil && ok {
+		return text, nil
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, item)
+	return compact.String(), err
 }
 
 // jsonText returns a JSON string's value, or false for null.

@@ -4,23 +4,7 @@ import (
 	"context"
 	"iter"
 	"regexp"
-	"strings"
 )
-
-// VulnerabilitiesQuery selects vulnerabilities. The zero value selects all.
-type VulnerabilitiesQuery struct {
-	// Filter is an OData expression over id, name, description, cvssV3, publishedOn, severity or updatedOn.
-	Filter Filter
-	Page
-}
-
-// MachineVulnerabilitiesQuery selects vulnerabilities of machines. The zero value selects all.
-type MachineVulnerabilitiesQuery struct {
-	// Filter is an OData expression over id, cveId, machineId, fixingKbId, productName, productVersion, severity or
-	// productVendor.
-	Filter Filter
-	Page
-}
 
 // cvePattern is the form of a CVE id, and of the ids that Defender gives what has no CVE id yet.
 var cvePattern = regexp.MustCompile(`^(CVE|TVM)-[0-9]{4}-[0-9]{4,}$`)
@@ -36,39 +20,28 @@ func cveArg(id string) arg {
 	return arg{value: id}
 }
 
-// named fetches a resource and refuses an answer about another one than was asked for.
-func named[T any](ctx context.Context, c *Client, what call, id func(*T) string) (*T, error) {
-	got, err := fetch[T](ctx, c, what)
-	if err != nil {
-		return nil, err
-	}
-	if asked := what.args[0].value; !strings.EqualFold(id(got), asked) {
-		return nil, &Error{Op: what.op, Message: "asked for " + asked + ", but the service answered with " + shorten(id(got))}
-	}
-	return got, nil
-}
-
-// ListVulnerabilities iterates over the vulnerabilities that affect the tenant. Documentation page:
-// get-all-vulnerabilities.md.
+// ListVulnerabilities iterates over the vulnerabilities that affect the tenant. They can be filtered on id, name,
+// description, cvssV3, publishedOn, severity and updatedOn. Documentation page: get-all-vulnerabilities.md.
 //
 //mde:op GET /api/vulnerabilities roles=Vulnerability.Read.All
-func (c *Client) ListVulnerabilities(ctx context.Context, q VulnerabilitiesQuery) iter.Seq2[*Vulnerability, error] {
-	return list[Vulnerability](ctx, c, Query(q).call(call{op: "ListVulnerabilities"}), q.Page)
+func (c *Client) ListVulnerabilities(ctx context.Context, q Query) iter.Seq2[*Vulnerability, error] {
+	return list[Vulnerability](ctx, c, q.call(call{op: "ListVulnerabilities"}), q.Page)
 }
 
-// ListVulnerabilitiesByMachineAndSoftware iterates over every vulnerability of every product on every machine. There can
-// be millions. Documentation page: get-all-vulnerabilities-by-machines.md.
+// ListVulnerabilitiesByMachineAndSoftware iterates over every vulnerability of every product on every machine. There
+// can be millions. They can be filtered on id, cveId, machineId, fixingKbId, productName, productVersion, severity and
+// productVendor. Documentation page: get-all-vulnerabilities-by-machines.md.
 //
 //mde:op GET /api/vulnerabilities/machinesVulnerabilities roles=Vulnerability.Read.All
-func (c *Client) ListVulnerabilitiesByMachineAndSoftware(ctx context.Context, q MachineVulnerabilitiesQuery) iter.Seq2[*MachineVulnerability, error] {
-	return list[MachineVulnerability](ctx, c, Query(q).call(call{op: "ListVulnerabilitiesByMachineAndSoftware"}), q.Page)
+func (c *Client) ListVulnerabilitiesByMachineAndSoftware(ctx context.Context, q Query) iter.Seq2[*MachineVulnerability, error] {
+	return list[MachineVulnerability](ctx, c, q.call(call{op: "ListVulnerabilitiesByMachineAndSoftware"}), q.Page)
 }
 
 // GetVulnerability returns one vulnerability by its CVE id. Documentation page: get-vulnerability-by-id.md.
 //
 //mde:op GET /api/vulnerabilities/{cve_id} roles=Vulnerability.Read.All
 func (c *Client) GetVulnerability(ctx context.Context, cveID string) (*Vulnerability, error) {
-	return named(ctx, c, call{op: "GetVulnerability", args: args{cveArg(cveID)}}, func(v *Vulnerability) string { return v.ID })
+	return named(ctx, c, call{op: "GetVulnerability", args: args{cveArg(cveID)}}, "vulnerability", func(v *Vulnerability) string { return v.ID })
 }
 
 // ListVulnerabilityMachines iterates over the machines that have a vulnerability. Documentation page:

@@ -79,7 +79,7 @@ func (h *house) actionsOf(ctx context.Context, devices []*mdecore.Machine) (map[
 // listActions reads a whole list: half a list would hide an action that is open.
 func listActions(ctx context.Context, reader *mdecore.Client, odata string) ([]*mdecore.MachineAction, error) {
 	var out []*mdecore.MachineAction
-	for a, err := range reader.ListMachineActions(ctx, mdecore.MachineActionsQuery{Filter: mdecore.Filter(odata)}) {
+	for a, err := range reader.ListMachineActions(ctx, mdecore.Query{Filter: mdecore.Filter(odata)}) {
 		if mdecore.IsNotFound(err) {
 			return nil, nil // the API's answer when there is none; a page that is missing later is another error
 		}

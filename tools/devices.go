@@ -36,7 +36,7 @@ func findDevices() declaration {
 
 func readDevices(ctx context.Context, s *session, in findDevicesIn) (findDevicesOut, string, error) {
 	out := findDevicesOut{Devices: []deviceView{}}
-	query := mdecore.MachinesQuery{Filter: mdecore.Filter(in.filter()), Page: mdecore.Page{Top: in.Limit + 1}} // one more tells whether there are more
+	query := mdecore.Query{Filter: mdecore.Filter(in.filter()), Page: mdecore.Page{Top: in.Limit + 1}} // one more tells whether there are more
 	for m, err := range s.reader.ListMachines(ctx, query) {
 		if mdecore.IsNotFound(err) {
 			break // the API's answer for an empty tenant

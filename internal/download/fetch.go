@@ -51,7 +51,7 @@ func (c *Client) Fetch(ctx context.Context, w io.Writer, req Request) (Result, e
 	defer cancel()
 	s := &stream{client: c, ctx: ctx, req: req, total: -1}
 	defer s.drop()
-	out := &output{w: w, progress: s.report}
+	out := &output{ctx: ctx, w: w, progress: s.report}
 	result, err := transfer(s, out, req)
 	if err != nil {
 		return Result{}, s.failure(err, out.written)

@@ -75,7 +75,7 @@ func FuzzUnpack(f *testing.F) {
 			body: &idleBody{body: io.NopCloser(strings.NewReader(string(body))), watch: testWatch(t)},
 		}
 		var out counter
-		o := &output{w: &out, progress: s.report}
+		o := &output{ctx: t.Context(), w: &out, progress: s.report}
 		result, err := transfer(s, o, Request{Unpack: true, Concatenated: concatenated, MaxExpanded: 1 << 20})
 		require.LessOrEqual(t, int64(out), int64(max(1<<20, len(body))))
 		require.EqualValues(t, out, o.written)

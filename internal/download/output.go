@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,6 +19,7 @@ const (
 
 // output writes content and hashes it at the same time.
 type output struct {
+	ctx      context.Context // the output lives as long as one call of Fetch
 	w        io.Writer
 	written  int64
 	limit    int64 // zero for none
@@ -58,8 +60,12 @@ func fill(src io.Reader, buffer []byte) (n int, err error) {
 	return n, err
 }
 
-// write passes on one piece, or nothing of it when it would exceed the limit.
+// write passes on one piece, or nothing of it when it would exceed the limit. The context is looked at here as well as by
+// the connection, because what a buffer of packed content unpacks to can be a hundred megabytes.
 func (o *output) write(piece []byte) error {
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
 	if o.limit > 0 && o.written+int64(len(piece)) > o.limit {
 		return fmt.Errorf("the content unpacks to more than the %d bytes allowed", o.limit)
 	}

@@ -1,7 +1,6 @@
 package mdesim
 
 import (
-	"encoding/hex"
 	"net/http"
 	"strings"
 	"time"
@@ -38,7 +37,7 @@ func quarantineFile(c *call) response {
 		return c.bad(bad)
 	}
 	sum := strings.ToLower(body["Sha1"])
-	if raw, err := hex.DecodeString(sum); err != nil || len(raw) != 20 {
+	if !isHash(sum, 40) {
 		return c.bad(&fault400{"InvalidHashValue", "'" + body["Sha1"] + "' is not a SHA-1"})
 	}
 	if bad := d.needs("Stop and quarantine", d.windowsClient("1703")); bad != nil {

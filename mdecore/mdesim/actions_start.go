@@ -149,7 +149,7 @@ func required(body map[string]string, names ...string) *fault400 {
 
 // notManaged refuses a device without a sensor.
 func (d *device) notManaged() *fault400 {
-	if d.OnboardingStatus == "onboarded" {
+	if d.managed() {
 		return nil
 	}
 	return &fault400{"InvalidInput", "Machine " + d.ID + " is not onboarded (" + d.OnboardingStatus + ")"}
@@ -178,5 +178,5 @@ func (d *device) windowsServer(year int) bool {
 }
 
 func (d *device) linux() bool {
-	return slices.Contains([]string{"Ubuntu", "RedHatEnterpriseLinux", "Debian", "CentOS", "SUSE", "OracleLinux", "Linux"}, d.OSPlatform)
+	return platformFamily(d.OSPlatform) == "linux"
 }

@@ -3,7 +3,6 @@ package mdesim
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -147,7 +146,7 @@ func (d *device) dice(purpose string) uint64 { return hash64(purpose + "/" + d.I
 // write it.
 func systemVersion(software []installed, d *device) string {
 	for _, i := range software {
-		if i.category == "OS" && strings.HasPrefix(d.OSPlatform, "Windows") {
+		if i.category == "OS" && d.runsWindows() {
 			return i.version()
 		}
 	}

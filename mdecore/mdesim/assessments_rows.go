@@ -62,7 +62,7 @@ type whereabouts struct {
 // program of their own.
 func foundAt(d *device, i installed) whereabouts {
 	e := whereabouts{DiskPaths: []string{}, RegistryPaths: []string{}}
-	windows := strings.HasPrefix(d.OSPlatform, "Windows")
+	windows := d.runsWindows()
 	switch {
 	case i.file == "":
 	case windows:
@@ -168,7 +168,7 @@ func nonCPERows(_ *Tenant, d *device) []any {
 			asset: assetOf(d), OSPlatform: d.OSPlatform, SoftwareVendor: p.vendor, SoftwareName: p.name, SoftwareVersion: p.version,
 			SoftwareLastSeenTimestamp: d.LastSeen.UTC().Format("2006-01-02 15:04:05.000"),
 		}
-		if strings.HasPrefix(d.OSPlatform, "Windows") {
+		if d.runsWindows() {
 			row.RegistryPath = Nullable(`HKEY_LOCAL_MACHINE\SOFTWARE\` + p.vendor + `\` + p.name)
 		}
 		out = append(out, row)

@@ -161,15 +161,14 @@ func countedProfiles(t *Tenant) []baselineProfile {
 
 func listBaselineProfiles(c *call) response {
 	str, num := propertyType{kind: kindString}, propertyType{kind: kindInt}
-	word := propertyType{kind: kindGUID} // true and false stand without quotes, as GUIDs may
 	return listing[baselineProfile]{
 		context: "Collection(microsoft.windowsDefenderATP.api.PublicBaselineProfileDto)",
 		schema: schema[baselineProfile]{
-			"id":                     {word, func(p baselineProfile) any { return p.ID }},
+			"id":                     {propertyType{kind: kindGUID}, func(p baselineProfile) any { return p.ID }},
 			"name":                   {str, func(p baselineProfile) any { return p.Name }},
 			"operatingSystem":        {str, func(p baselineProfile) any { return p.OperatingSystem }},
 			"operatingSystemVersion": {str, func(p baselineProfile) any { return p.OperatingSystemVersion }},
-			"status":                 {word, func(p baselineProfile) any { return strconv.FormatBool(p.Status) }},
+			"status":                 {propertyType{kind: kindBool}, func(p baselineProfile) any { return strconv.FormatBool(p.Status) }},
 			"settingsNumber":         {num, func(p baselineProfile) any { return int64(p.SettingsNumber) }},
 			"passedDevices":          {num, func(p baselineProfile) any { return int64(p.PassedDevices) }},
 			"totalDevices":           {num, func(p baselineProfile) any { return int64(p.TotalDevices) }},

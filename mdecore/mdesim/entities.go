@@ -51,7 +51,7 @@ type fileView struct {
 func (f knownFile) view(now time.Time) fileView {
 	h := hash64(f.sha1)
 	v := fileView{
-		SHA1: f.sha1, SHA256: f.sha256, Size: int64(20_000 + h%4_000_000), GlobalPrevalence: int64(1 + h%40),
+		SHA1: f.sha1, SHA256: f.sha256, Size: f.size(), GlobalPrevalence: int64(1 + h%40),
 		GlobalFirstObserved: now.AddDate(0, 0, -20-int(h%60)).Truncate(24 * time.Hour), GlobalLastObserved: now.Truncate(time.Hour),
 		IsPEFile: peName(f.name), FilePublisher: Nullable(f.publisher), FileProductName: Nullable(f.product), DeterminationType: "Unknown",
 	}

@@ -44,6 +44,9 @@ var knownFiles = sync.OnceValue(func() []knownFile {
 	bad := func(name, folder, threat string) knownFile {
 		return knownFile{name: name, folder: folder, threat: threat, unsigned: true}
 	}
+	unix := func(name, folder string) knownFile {
+		return knownFile{name: name, folder: folder, unsigned: true, everywhere: true}
+	}
 	rundll, suspicious := windows("rundll32.exe", `C:\Windows\SysWOW64`), bad("suspicious.dll", `c:\temp`, "")
 	// The sums of these two are those of the documented sample of an alert.
 	rundll.sha1, rundll.sha256 = "ff836cfb1af40252bd2a2ea843032e99a5b262ed", "a4752c71d81afd3d5865d24ddb11a6b0c615062fcc448d24050c2172d2cbccd6"
@@ -53,6 +56,7 @@ var knownFiles = sync.OnceValue(func() []knownFile {
 		windows("svchost.exe", windowsFolder), windows("explorer.exe", `C:\Windows`), windows("cmd.exe", windowsFolder), windows("regsvr32.exe", windowsFolder),
 		windows("powershell.exe", windowsFolder+`\WindowsPowerShell\v1.0`), windows("schtasks.exe", windowsFolder), windows("vssadmin.exe", windowsFolder),
 		windows("net.exe", windowsFolder), windows("OUTLOOK.EXE", officePrograms), windows("WINWORD.EXE", officePrograms), windows("msedge.exe", edgePrograms),
+		unix("sshd", "/usr/sbin"), unix("bash", "/usr/bin"),
 		tool("PsExec.exe", windowsFolder, 60), tool("procdump64.exe", `C:\Tools`, 90),
 		bad("svc-update.exe", `C:\ProgramData`, "Trojan:Win64/Meterpreter"), bad("updater.exe", `C:\Users\Public`, ""),
 		bad("invoice-8841.docm", `C:\Users\Public\Downloads`, "TrojanDownloader:O97M/Emotet"), bad("lockit.exe", `C:\Windows\Temp`, "Ransom:Win32/Lockit"),
@@ -66,12 +70,25 @@ var knownFiles = sync.OnceValue(func() []knownFile {
 // summed fills in the sums that are not given: those of the file's path, because
 // there is no content.
 func (f knownFile) summed() knownFile {
-	path := []byte(strings.ToLower(f.folder + `\` + f.name))
+	path := []byte(strings.ToLower(f.full()))
 	f.sha1 = orDefault(f.sha1, fmt.Sprintf("%x", sha1.Sum(path)))
 	f.sha256 = orDefault(f.sha256, fmt.Sprintf("%x", sha256.Sum256(path)))
 	f.md5 = orDefault(f.md5, fmt.Sprintf("%x", md5.Sum(path)))
 	return f
 }
+
+func (f knownFile) full() string { return fullPath(f.folder, f.name) }
+
+// fullPath joins a folder and a name as their system does.
+func fullPath(folder, name string) string {
+	if strings.Contains(folder, "/") {
+		return folder + "/" + name
+	}
+	return folder + `\` + name
+}
+
+// size is in bytes.
+func (f knownFile) size() int64 { return int64(20_000 + hash64(f.sha1)%4_000_000) }
 
 func (f knownFile) evidence(kind string, at time.Time) Evidence {
 	return Evidence{
@@ -97,13 +114,18 @@ func knownFileNamed(name string) (knownFile, bool) {
 // fileOf is the file of an alert's evidence: a known one, or what the evidence
 // itself says.
 func (t *Tenant) fileOf(e Evidence) knownFile {
+	return fileAt(executable{string(e.FileName), string(e.FilePath), string(e.SHA1), string(e.SHA256)})
+}
+
+// fileAt is the file of an event: a known one, by its SHA-1 or else by its path,
+// or what the event itself says.
+func fileAt(e executable) knownFile {
 	for _, f := range knownFiles() {
-		if f.has(string(e.SHA1)) {
+		if f.has(e.sha1) || e.sha1 == "" && strings.EqualFold(f.full(), e.full()) {
 			return f
 		}
 	}
-	f := knownFile{name: string(e.FileName), folder: string(e.FilePath), sha1: string(e.SHA1), sha256: string(e.SHA256), unsigned: true}
-	return f.summed()
+	return knownFile{name: e.name, folder: e.folder, sha1: e.sha1, sha256: e.sha256, unsigned: true}.summed()
 }
 
 // file finds a file by any of its hashes, among the known ones and those that
@@ -196,7 +218,7 @@ func (f knownFile) about(a *Alert) bool {
 // on reports whether the file is on a device, alerts aside.
 func (f knownFile) on(d *device) bool {
 	switch {
-	case !d.runsWindows() || len(d.users) == 0:
+	case d.runsWindows() == strings.Contains(f.folder, "/") || len(d.users) == 0:
 		return false
 	case f.everywhere:
 		return true

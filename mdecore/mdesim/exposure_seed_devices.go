@@ -17,7 +17,7 @@ func platformFamily(os string) string {
 		return "server"
 	case strings.HasPrefix(os, "Windows"):
 		return "client"
-	case slices.Contains([]string{"Ubuntu", "RedHatEnterpriseLinux", "Debian", "CentOS", "SUSELinux", "Linux"}, os):
+	case slices.Contains([]string{"Ubuntu", "RedHatEnterpriseLinux", "Debian", "CentOS", "SUSE", "SUSELinux", "OracleLinux", "Linux"}, os):
 		return "linux"
 	case os == "macOS", os == "iOS", os == "Android":
 		return os

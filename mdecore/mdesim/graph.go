@@ -238,13 +238,6 @@ func (t *Tenant) replaceAlerts(which func(*Alert) bool, change func(*Alert)) {
 	t.alerts = all
 }
 
-// recordGraph notes the effect of an update; the caller holds t.mu.
-func (t *Tenant) recordGraph(c *call, kind, machineID, comment string) Effect {
-	e := Effect{Method: c.r.Method, Path: c.r.URL.Path, Type: kind, MachineID: machineID, Comment: comment, Requestor: c.caller.name, Time: t.now()}
-	t.effects = append(t.effects, e)
-	return e
-}
-
 // propertyNames lists the properties of an update, for its refusal.
 func propertyNames[T any](known map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(known)), ", ")

@@ -215,7 +215,7 @@ func updateIncident(c *call) response {
 	t := c.t
 	t.mu.Lock()
 	t.patchIncident(found.id, p, c.caller.name)
-	effect := t.recordGraph(c, TypeUpdateIncident, "", p.texts["resolvingComment"])
+	effect := t.note(c, Effect{Type: TypeUpdateIncident, Comment: p.texts["resolvingComment"]})
 	t.mu.Unlock()
 	changed, _ := c.incident()
 	resp := c.oneIncident(changed, false)

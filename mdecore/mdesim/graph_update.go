@@ -91,7 +91,7 @@ func updateAlertV2(c *call) response {
 	if i >= 0 && fault == "" {
 		t.replaceAlerts(func(a *Alert) bool { return a.ID == c.id }, func(a *Alert) { t.patchAlert(a, p) })
 		after = t.alerts[i]
-		effect = t.recordGraph(c, TypeUpdateAlertV2, after.MachineID, "")
+		effect = t.note(c, Effect{Type: TypeUpdateAlertV2, MachineID: after.MachineID})
 	}
 	t.mu.Unlock()
 	switch {

@@ -1,10 +1,6 @@
 package mdesim
 
 import (
-	"crypto/md5"  // hashes of files that do not exist; nothing is protected by them
-	"crypto/sha1" // likewise
-	"crypto/sha256"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +20,9 @@ type procEvent struct {
 	files       []fileEvent
 }
 
-// executable is an executable file.
-type executable struct{ name, folder, sha1 string }
+// executable is an executable file; its sums are those that an alert states, or
+// empty.
+type executable struct{ name, folder, sha1, sha256 string }
 
 // netEvent is a network connection that a process made.
 type netEvent struct {
@@ -35,48 +32,24 @@ type netEvent struct {
 	port int64
 }
 
+// sums finds the file of an event. A query meets the same few files on every
+// device, so that they are remembered.
+func (h *hunt) sums(e executable) knownFile {
+	known, ok := h.files[e]
+	if !ok {
+		known = fileAt(e)
+		h.files[e] = known
+	}
+	return known
+}
+
+func (e executable) full() string { return fullPath(e.folder, e.name) }
+
 // fileEvent is a file that a process wrote.
 type fileEvent struct {
 	at           time.Time
 	name, folder string
 }
-
-// fileSums is what a file's content would tell.
-type fileSums struct {
-	sha1, sha256, md5 string
-	size              int64
-}
-
-// sums makes the hashes of a file of its path; an alert's own SHA-1 is kept. A
-// query meets the same few files on every device, so that they are remembered.
-func (h *hunt) sums(e executable) fileSums {
-	if known, ok := h.files[e]; ok {
-		return known
-	}
-	path := strings.ToLower(e.full())
-	made := fileSums{
-		sha1: e.sha1, sha256: fmt.Sprintf("%x", sha256.Sum256([]byte(path+e.sha1))), md5: fmt.Sprintf("%x", md5.Sum([]byte(path+e.sha1))),
-		size: 20_000 + int64(hash64(path)%4_000_000),
-	}
-	if made.sha1 == "" {
-		made.sha1 = fmt.Sprintf("%x", sha1.Sum([]byte(path)))
-	}
-	h.files[e] = made
-	return made
-}
-
-// full is the file's path.
-func (e executable) full() string {
-	if strings.Contains(e.folder, "/") {
-		return e.folder + "/" + e.name
-	}
-	return e.folder + `\` + e.name
-}
-
-const (
-	system32 = `C:\Windows\System32`
-	officeIn = `C:\Program Files\Microsoft Office\root\Office16`
-)
 
 func explorer() executable { return executable{name: "explorer.exe", folder: `C:\Windows`} }
 
@@ -87,19 +60,19 @@ func usualProcesses(d *device, now time.Time) []procEvent {
 	if len(d.users) == 0 {
 		return nil
 	}
-	if !strings.HasPrefix(d.OSPlatform, "Windows") {
+	if !d.runsWindows() {
 		return unixUsual(d, now)
 	}
 	end := d.lastEvent(now)
 	user := d.users[0]
 	system := LogonUser{AccountName: "system", AccountDomain: "nt authority"}
-	powershell := executable{name: "powershell.exe", folder: system32 + `\WindowsPowerShell\v1.0`}
-	mail, browser := executable{name: "OUTLOOK.EXE", folder: officeIn}, executable{name: "msedge.exe", folder: `C:\Program Files (x86)\Microsoft\Edge\Application`}
+	powershell := executable{name: "powershell.exe", folder: windowsFolder + `\WindowsPowerShell\v1.0`}
+	mail, browser := executable{name: "OUTLOOK.EXE", folder: officePrograms}, executable{name: "msedge.exe", folder: edgePrograms}
 	web := func(at time.Time, ip, url string) []netEvent { return []netEvent{{at.Add(time.Second), ip, url, 443}} }
 	started := func(ago time.Duration) time.Time { return end.Add(-ago) }
 	events := []procEvent{
-		{at: started(8 * time.Hour), user: system, file: executable{name: "svchost.exe", folder: system32}, line: "svchost.exe -k netsvcs -p", parent: executable{name: "services.exe", folder: system32}},
-		{at: started(7 * time.Hour), user: user, file: explorer(), line: "explorer.exe", parent: executable{name: "userinit.exe", folder: system32}},
+		{at: started(8 * time.Hour), user: system, file: executable{name: "svchost.exe", folder: windowsFolder}, line: "svchost.exe -k netsvcs -p", parent: executable{name: "services.exe", folder: windowsFolder}},
+		{at: started(7 * time.Hour), user: user, file: explorer(), line: "explorer.exe", parent: executable{name: "userinit.exe", folder: windowsFolder}},
 		{at: started(6 * time.Hour), user: user, file: mail, line: `"OUTLOOK.EXE" /recycle`, parent: explorer(), connections: web(started(6*time.Hour), "192.0.2.10", "outlook.office365.com")},
 		{at: started(5 * time.Hour), user: user, file: browser, line: `"msedge.exe" --profile-directory=Default`, parent: explorer(), connections: web(started(5*time.Hour), "192.0.2.80", "intranet.contoso.com")},
 		{at: started(3 * time.Hour), user: user, file: powershell, line: "powershell.exe -NoProfile Get-Service", parent: explorer()},
@@ -152,8 +125,8 @@ func suspiciousProcesses(a *Alert, d *device) []procEvent {
 		}
 		p := procEvent{
 			at: a.FirstEventTime, pid: *e.ProcessID, line: string(e.ProcessCommandLine), user: userOf(a, d),
-			file:   executable{string(e.FileName), string(e.FilePath), string(e.SHA1)},
-			parent: executable{name: string(e.ParentProcessFileName), folder: orDefault(string(e.ParentProcessFilePath), officeIn)},
+			file:   executable{string(e.FileName), string(e.FilePath), string(e.SHA1), string(e.SHA256)},
+			parent: executable{name: string(e.ParentProcessFileName), folder: orDefault(string(e.ParentProcessFilePath), officePrograms)},
 		}
 		if e.ProcessCreationTime != nil {
 			p.at = *e.ProcessCreationTime
@@ -210,9 +183,10 @@ func typicalProcesses(a *Alert, d *device) []procEvent {
 	default:
 		return nil
 	}
+	file, _ := knownFileNamed(name)
 	return []procEvent{{
-		at: a.FirstEventTime, file: executable{name: name, folder: system32}, line: line, user: userOf(a, d),
-		pid: 4000 + int64(hash64(a.ID)%9000)*4, parent: executable{name: "cmd.exe", folder: system32}, parentLine: "cmd.exe", parentPID: 3000,
+		at: a.FirstEventTime, file: executable{name: name, folder: file.folder}, line: line, user: userOf(a, d),
+		pid: 4000 + int64(hash64(a.ID)%9000)*4, parent: executable{name: "cmd.exe", folder: windowsFolder}, parentLine: "cmd.exe", parentPID: 3000,
 	}}
 }
 

@@ -18,7 +18,7 @@ func (h *hunt) processEvents(d *device) [][]any {
 	for i, p := range h.story(d) {
 		sums := h.sums(p.file)
 		out = append(out, []any{
-			p.at, d.ID, d.ComputerDNSName, "ProcessCreated", p.file.name, p.file.full(), sums.sha1, sums.sha256, sums.md5, sums.size,
+			p.at, d.ID, d.ComputerDNSName, "ProcessCreated", p.file.name, p.file.full(), sums.sha1, sums.sha256, sums.md5, sums.size(),
 			p.pid, p.line, p.at, p.user.AccountDomain, p.user.AccountName, sidOf(p.user), p.parent.name, p.parent.full(), p.parentPID,
 			p.parentLine, p.user.AccountDomain, p.user.AccountName, reportID(d, 100+i), nil,
 		})
@@ -62,7 +62,7 @@ func (h *hunt) fileEvents(d *device) [][]any {
 		for _, f := range p.files {
 			file := executable{name: f.name, folder: f.folder}
 			sums := h.sums(file)
-			row := []any{f.at, d.ID, d.ComputerDNSName, "FileCreated", f.name, file.full(), sums.sha1, sums.sha256, sums.md5, sums.size}
+			row := []any{f.at, d.ID, d.ComputerDNSName, "FileCreated", f.name, file.full(), sums.sha1, sums.sha256, sums.md5, sums.size()}
 			out = append(out, append(row, h.initiating(p, d, 600+len(out))...))
 		}
 	}

@@ -18,12 +18,12 @@ type hunt struct {
 	all      []*Alert            // newest first
 	alerts   map[string][]*Alert // by device, newest first
 	isolated map[string]time.Time
-	files    map[executable]fileSums
+	files    map[executable]knownFile
 }
 
 // newHunt takes a snapshot: a query sees one state of the tenant.
 func (t *Tenant) newHunt(span huntPeriod) *hunt {
-	h := &hunt{now: t.now(), span: span, alerts: map[string][]*Alert{}, isolated: map[string]time.Time{}, files: map[executable]fileSums{}}
+	h := &hunt{now: t.now(), span: span, alerts: map[string][]*Alert{}, isolated: map[string]time.Time{}, files: map[executable]knownFile{}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h.devices, h.all = t.devices.list, t.alerts
@@ -185,7 +185,7 @@ func sidOf(u LogonUser) string {
 	if u.AccountName == "system" {
 		return "S-1-5-18"
 	}
-	return "S-1-5-21-1004336348-1177238915-682003330-" + jsonText(1000+hash64(u.AccountDomain+u.AccountName)%9000)
+	return accountSID(u.AccountDomain, u.AccountName)
 }
 
 func jsonText(v any) string {

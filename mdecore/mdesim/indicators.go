@@ -61,6 +61,7 @@ type indicatorState struct {
 	seeded sync.Once
 	list   []*Indicator
 	byKey  map[string]*Indicator // by type and value
+	ending bool                  // some have an expiration time
 	last   int64                 // number of the youngest
 	hidden []string
 }
@@ -134,7 +135,7 @@ func (t *Tenant) activeIndicators() []*Indicator {
 	s.seeded.Do(t.seedIndicators)
 	now := t.now()
 	over := func(i *Indicator) bool { return i.ExpirationTime != nil && !i.ExpirationTime.After(now) }
-	if slices.ContainsFunc(s.list, over) {
+	if s.ending && slices.ContainsFunc(s.list, over) {
 		t.dropIndicators(over)
 	}
 	return s.list
@@ -176,6 +177,7 @@ func (t *Tenant) seedIndicators() {
 // keepIndicator numbers a new indicator and keeps it; the caller holds t.mu.
 func (t *Tenant) keepIndicator(i *Indicator) {
 	t.indicators.last++
+	t.indicators.ending = t.indicators.ending || i.ExpirationTime != nil
 	i.ID = strconv.FormatInt(t.indicators.last, 10)
 	i.CreatedBySource = i.Source
 	i.RBACGroupNames, i.RBACGroupIDs = append([]string{}, i.RBACGroupNames...), append([]string{}, i.RBACGroupIDs...)
@@ -206,7 +208,7 @@ func indicatorSchema() schema[*Indicator] {
 		"indicatorType":           {enum(indicatorTypes()...), func(i *Indicator) any { return i.IndicatorType }},
 		"action":                  {enum(indicatorActions()...), func(i *Indicator) any { return i.Action }},
 		"severity":                {enum(indicatorSeverities()...), func(i *Indicator) any { return i.Severity }},
-		"generateAlert":           {propertyType{kind: kindGUID}, func(i *Indicator) any { return strconv.FormatBool(i.GenerateAlert) }},
+		"generateAlert":           {propertyType{kind: kindBool}, func(i *Indicator) any { return strconv.FormatBool(i.GenerateAlert) }},
 		"expirationTime": {at, func(i *Indicator) any {
 			if i.ExpirationTime == nil {
 				return nil

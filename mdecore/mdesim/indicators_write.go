@@ -106,7 +106,7 @@ func indicatorValue400(kind, value string) *fault400 {
 		}
 	default:
 		digits := map[string]int{"FileSha1": 40, "FileSha256": 64, "FileMd5": 32, "CertificateThumbprint": 40}[kind]
-		if len(value) != digits || strings.Trim(value, "0123456789abcdefABCDEF") != "" {
+		if !isHash(value, digits) {
 			return &fault400{"InvalidHashValue", fmt.Sprintf("'%s' is not a valid %s: %d hexadecimal digits are needed", value, kind, digits)}
 		}
 	}
@@ -157,6 +157,7 @@ func (c *call) applyIndicator(o indicatorOrder) (*Indicator, *fault400) {
 	i.ID, i.Application, i.CreationTime = old.ID, old.Application, old.CreationTime
 	i.Source, i.SourceType, i.CreatedBy, i.CreatedBySource = old.Source, old.SourceType, old.CreatedBy, old.CreatedBySource
 	i.RBACGroupNames = append([]string{}, o.groups...)
+	t.indicators.ending = t.indicators.ending || i.ExpirationTime != nil
 	t.indicators.list = slices.Clone(all)
 	t.indicators.list[slices.Index(all, old)], t.indicators.byKey[key] = &i, &i
 	return &i, nil

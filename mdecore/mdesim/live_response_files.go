@@ -36,18 +36,16 @@ func (t *Tenant) deviceFiles(d *device, now time.Time) []deviceFile {
 // from lower case.
 func findFile(d *device, files []deviceFile, path string) ([]byte, bool) {
 	for i := len(files) - 1; i >= 0; i-- {
-		if files[i].path == path || d.windows() && strings.EqualFold(files[i].path, path) {
+		if files[i].path == path || d.runsWindows() && strings.EqualFold(files[i].path, path) {
 			return files[i].content, true
 		}
 	}
 	return nil, false
 }
 
-func (d *device) windows() bool { return strings.HasPrefix(d.OSPlatform, "Windows") }
-
 // workFolder is where PutFile puts a file.
 func (d *device) workFolder() string {
-	if d.windows() {
+	if d.runsWindows() {
 		return `C:\ProgramData\Microsoft\Windows Defender Advanced Threat Protection\Downloads\`
 	}
 	return "/opt/microsoft/mdatp/downloads/"
@@ -61,7 +59,7 @@ func seededFiles(d *device) []deviceFile {
 	if err != nil {
 		panic("mdesim: " + err.Error()) // a Machine always encodes
 	}
-	if d.windows() {
+	if d.runsWindows() {
 		return []deviceFile{
 			{`C:\Windows\System32\drivers\etc\hosts`, []byte(hosts)},
 			{`C:\ProgramData\mdesim\device.json`, about},

@@ -23,6 +23,7 @@ const (
 	kindString  kind = iota
 	kindEnum         // a string out of a documented list; any other value is refused
 	kindGUID         // bare or quoted, compared without regard to case
+	kindBool         // bare true or false; its value is that word
 	kindInt          // bare or quoted
 	kindFloat        // bare or quoted, with or without a fraction
 	kindTime         // bare or quoted
@@ -162,6 +163,11 @@ func (pt propertyType) literal(name, op string, tok token) (any, error) {
 		return n, nil
 	case kindGUID:
 		return strings.ToLower(tok.text), nil
+	case kindBool:
+		if tok.kind == tokenString || tok.text != "true" && tok.text != "false" {
+			return nil, fmt.Errorf("%q is not true or false without quotes, as '%s' is", tok.text, name)
+		}
+		return tok.text, nil
 	case kindString, kindEnum: // in quotes, below
 	case kindStrings:
 		return nil, fmt.Errorf("'%s' is a collection: use %s/any(x:x eq 'value')", name, name)

@@ -2,9 +2,23 @@ package mdecore
 
 import (
 	"context"
+	"time"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
+
+// Budgets counts calls per endpoint; share one among the clients of an account.
+type Budgets = azpipe.Budgets
+
+// Limit is the call rate of an endpoint, as PerMinute and PerHour calls; zero means no limit of that kind.
+type Limit = azpipe.Limit
+
+// NewBudgets returns empty budgets for sharing. A call that would have to wait longer than maxWait is refused with a
+// BudgetError instead; 60 s when zero.
+func NewBudgets(maxWait time.Duration) *Budgets { return azpipe.NewBudgets(maxWait) }
+
+// DefaultLimit is the call rate that most pages of the API state: 100 calls a minute and 1,500 an hour.
+func DefaultLimit() Limit { return azpipe.DefaultLimit() }
 
 // Priority is the rank of a call among those that wait for the budget of the same endpoint.
 type Priority = azpipe.Priority
