@@ -68,7 +68,6 @@ func New(opts Options) (runtime.Pipeline, error) {
 			hostPin{want: origin(endpoint)},
 			renewPolicy{cred: opts.Credential},
 			budgetPolicy{budgets: opts.Budgets, account: opts.Account},
-			askPolicy{},
 			runtime.NewBearerTokenPolicy(&tokenGuard{cred: opts.Credential}, []string{opts.Scope}, &policy.BearerTokenOptions{
 				// The pin has let the request through, so http can only be the configured loopback address.
 				InsecureAllowCredentialWithHTTP: endpoint.Scheme == "http",

@@ -37,6 +37,9 @@ func (e *TokenError) NotSent() bool { return true }
 // NonRetriable is there because azidentity has tried several times already.
 func (e *TokenError) NonRetriable() {}
 
+// failureLife is how long a failure answers those who ask after it. Whoever waited for the failed request asks at once.
+const failureLife = 50 * time.Millisecond
+
 // tokenGuard turns every failure of a credential into a TokenError, whatever credential it is.
 //
 // azcore asks for one token at a time, and after a failure lets the next caller that waits ask again. With a sign-in
@@ -49,20 +52,9 @@ type tokenGuard struct {
 	failedAt time.Time
 }
 
-// askedKey finds in a context when the caller asked for a token.
-type askedKey struct{}
-
-// askPolicy notes when a send asks for its token.
-type askPolicy struct{}
-
-// Do implements policy.Policy.
-func (askPolicy) Do(req *policy.Request) (*http.Response, error) {
-	return req.WithContext(context.WithValue(req.Raw().Context(), askedKey{}, time.Now())).Next()
-}
-
 // GetToken implements azcore.TokenCredential.
 func (g *tokenGuard) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if err := g.shared(ctx); err != nil {
+	if err := g.shared(); err != nil {
 		return azcore.AccessToken{}, err
 	}
 	token, err := g.cred.GetToken(ctx, opts)
@@ -76,12 +68,11 @@ func (g *tokenGuard) GetToken(ctx context.Context, opts policy.TokenRequestOptio
 	return token, nil
 }
 
-// shared is the failure of a request during which the caller waited, if there was one.
-func (g *tokenGuard) shared(ctx context.Context) error {
-	asked, ok := ctx.Value(askedKey{}).(time.Time)
+// shared is the failure of a request that has only just ended, if there was one.
+func (g *tokenGuard) shared() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !ok || g.failed == nil || !asked.Before(g.failedAt) {
+	if g.failed == nil || time.Since(g.failedAt) > failureLife {
 		return nil
 	}
 	return g.failed
