@@ -13,8 +13,8 @@ import (
 const (
 	// bufferSize is large enough for hashing beside reading to pay, and small enough for several downloads at once.
 	bufferSize = 128 << 10
-	// ringSize buffers let reading go on while an earlier one is hashed.
-	ringSize = 4
+	// ringSize buffers, 2 MB, let reading go on while earlier ones are hashed, also when the hash has to wait for a core.
+	ringSize = 16
 )
 
 // output writes content and hashes it at the same time.
