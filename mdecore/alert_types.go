@@ -134,6 +134,12 @@ func (c *AlertComment) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// DetectionStatus is what was done about a piece of evidence. Unknown values are kept.
+type DetectionStatus string
+
+// DetectionDetected is the only state that the documentation shows.
+const DetectionDetected DetectionStatus = "Detected"
+
 // AlertEvidence is one thing an alert is about. Which fields are set depends on EntityType.
 type AlertEvidence struct {
 	EntityType                string `json:"entityType"`
@@ -160,7 +166,8 @@ type AlertEvidence struct {
 	UserSID                   string `json:"userSid"`
 	AadUserID                 string `json:"aadUserId"`
 	UserPrincipalName         string `json:"userPrincipalName"`
-	DetectionStatus           string `json:"detectionStatus"`
+	// DetectionStatus is empty where nothing was detected itself.
+	DetectionStatus DetectionStatus `json:"detectionStatus"`
 }
 
 // RelatedUser is the person an alert is about.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/url"
+	"reflect"
 	"testing"
 	"time"
 
@@ -29,6 +30,17 @@ func all[T any](t *testing.T, items iter.Seq2[*T, error]) (out []T) {
 func exportClient(t *testing.T, tenant *mdesim.Tenant) *mdecore.Client {
 	t.Helper()
 	return simulated(t, tenant, func(_ *azpipe.CredentialConfig, o *mdecore.Options) { o.Limit = &mdecore.Limit{} })
+}
+
+// filled counts the fields of a struct that are not zero.
+func filled(v any) (n int) {
+	value := reflect.Indirect(reflect.ValueOf(v))
+	for i := range value.NumField() {
+		if !value.Field(i).IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // bothWays reads an export by pages and by files, and requires that they agree.

@@ -84,6 +84,25 @@ const (
 	ScanAuthAuthPriv        ScanAuthType = "AuthPriv"
 )
 
+// ScanAuthProtocol is how SNMP proves who asks. Unknown values are kept.
+type ScanAuthProtocol string
+
+// The authentication protocols.
+const (
+	ScanAuthMD5  ScanAuthProtocol = "MD5"
+	ScanAuthSHA1 ScanAuthProtocol = "SHA1"
+)
+
+// ScanPrivProtocol is how SNMP encrypts. Unknown values are kept.
+type ScanPrivProtocol string
+
+// The privacy protocols.
+const (
+	ScanPrivDES  ScanPrivProtocol = "DES"
+	ScanPriv3DES ScanPrivProtocol = "3DES"
+	ScanPrivAES  ScanPrivProtocol = "AES"
+)
+
 // SNMPAuthParams is the only documented value of ScanAuthenticationParams.ODataType.
 const SNMPAuthParams = "#microsoft.windowsDefenderATP.api.SnmpAuthParams"
 
@@ -98,12 +117,12 @@ type ScanAuthenticationParams struct {
 	// Username is for all methods but CommunityString.
 	Username        string `json:"username,omitempty"`
 	CommunityString Secret `json:"communityString,omitzero"`
-	// AuthProtocol is MD5 or SHA1, for AuthNoPriv and AuthPriv.
-	AuthProtocol string `json:"authProtocol,omitempty"`
-	AuthPassword Secret `json:"authPassword,omitzero"`
-	// PrivProtocol is DES, 3DES or AES, for AuthPriv.
-	PrivProtocol string `json:"privProtocol,omitempty"`
-	PrivPassword Secret `json:"privPassword,omitzero"`
+	// AuthProtocol is for AuthNoPriv and AuthPriv.
+	AuthProtocol ScanAuthProtocol `json:"authProtocol,omitempty"`
+	AuthPassword Secret           `json:"authPassword,omitzero"`
+	// PrivProtocol is for AuthPriv.
+	PrivProtocol ScanPrivProtocol `json:"privProtocol,omitempty"`
+	PrivPassword Secret           `json:"privPassword,omitzero"`
 }
 
 // LogValue implements slog.LogValuer, because a log in JSON would write the secrets.

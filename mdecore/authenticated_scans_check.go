@@ -116,12 +116,12 @@ func (p ScanAuthenticationParams) check() error {
 		return invalid("community string", "", "the authentication type CommunityString wants it, or a Key Vault")
 	case p.Type != ScanAuthCommunityString && strings.TrimSpace(p.Username) == "":
 		return invalid("user name", "", "the authentication type "+string(p.Type)+" wants it")
-	case auth && !slices.Contains([]string{"MD5", "SHA1"}, p.AuthProtocol):
-		return invalid("authentication protocol", p.AuthProtocol, "it must be MD5 or SHA1")
+	case auth && !slices.Contains([]ScanAuthProtocol{ScanAuthMD5, ScanAuthSHA1}, p.AuthProtocol):
+		return invalid("authentication protocol", string(p.AuthProtocol), "it must be MD5 or SHA1")
 	case auth && p.AuthPassword.IsZero():
 		return invalid("authentication password", "", "the authentication type "+string(p.Type)+" wants it, or a Key Vault")
-	case priv && !slices.Contains([]string{"DES", "3DES", "AES"}, p.PrivProtocol):
-		return invalid("privacy protocol", p.PrivProtocol, "it must be DES, 3DES or AES")
+	case priv && !slices.Contains([]ScanPrivProtocol{ScanPrivDES, ScanPriv3DES, ScanPrivAES}, p.PrivProtocol):
+		return invalid("privacy protocol", string(p.PrivProtocol), "it must be DES, 3DES or AES")
 	case priv && p.PrivPassword.IsZero():
 		return invalid("privacy password", "", "the authentication type AuthPriv wants it, or a Key Vault")
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -107,8 +108,11 @@ func (c *Client) connect(opts Options) (err error) {
 	if c.mde, err = newService(c.cred, opts, opts.Cloud.Endpoint, opts.Cloud.Scope); err != nil {
 		return fmt.Errorf("the Defender client cannot be made: %w", err)
 	}
-	if opts.Cloud.Graph != "" {
-		if c.graph, err = newService(c.cred, opts, opts.Cloud.Graph, opts.Cloud.GraphScope); err != nil {
+	if graph, scope := opts.Cloud.Graph, opts.Cloud.GraphScope; graph != "" {
+		if scope == "" {
+			scope = strings.TrimRight(graph, "/") + anyResource
+		}
+		if c.graph, err = newService(c.cred, opts, graph, scope); err != nil {
 			return fmt.Errorf("the Microsoft Graph client cannot be made: %w", err)
 		}
 	}
@@ -177,6 +181,9 @@ func (c *Client) do(ctx context.Context, what call, op azpipe.Operation, out any
 // an *Error.
 func (c *Client) exchange(ctx context.Context, what call, op azpipe.Operation, read func(*http.Response, []byte) error) (*http.Response, []byte, error) {
 	table, err := what.operation()
+	if err == nil && table.Graph && c.cloud.Graph == "" {
+		err = invalid("address of Microsoft Graph", "", "the cloud "+strconv.Quote(c.cloud.Name)+" has none: set Cloud.Graph to call operations of Graph")
+	}
 	if err != nil {
 		return nil, nil, refuse(what.op, err)
 	}
@@ -219,7 +226,8 @@ func (c *Client) limitOf(o operations.Operation) Limit {
 	if c.limit != nil {
 		return *c.limit
 	}
-	if limit := (Limit{PerMinute: o.PerMinute, PerHour: o.PerHour}); limit != (Limit{}) {
+	minute, hour := o.Limits()
+	if limit := (Limit{PerMinute: minute, PerHour: hour}); limit != (Limit{}) {
 		return limit
 	}
 	return DefaultLimit()

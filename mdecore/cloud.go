@@ -3,10 +3,10 @@ package mdecore
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 
+	"github.com/mde-ops/mde-ops/internal/azpipe"
 	"github.com/mde-ops/mde-ops/internal/nearest"
 )
 
@@ -22,9 +22,11 @@ type Cloud struct {
 	Scope string
 	// Authority is the sign-in service, e.g. https://login.microsoftonline.com.
 	Authority string
-	// Graph is Microsoft Graph's base address without a version, e.g. https://graph.microsoft.com.
+	// Graph is Microsoft Graph's base address without a version, e.g. https://graph.microsoft.com. Without one no operation
+	// of Graph is sent.
 	Graph string
-	// GraphScope is what tokens for Graph are asked for, e.g. https://graph.microsoft.com/.default.
+	// GraphScope is what tokens for Graph are asked for, e.g. https://graph.microsoft.com/.default; empty for Graph's own
+	// address.
 	GraphScope string
 	// Storage holds the domains, separated by spaces, below which signed links to results may lead.
 	Storage string
@@ -105,9 +107,9 @@ func Custom(endpoint, authority, scope string) Cloud {
 	if authority != "" {
 		cloud.Authority = authority
 	}
-	if u, err := url.Parse(endpoint); err == nil && isLoopback(u.Hostname()) {
+	if u, err := url.Parse(endpoint); err == nil && azpipe.IsLoopback(u.Hostname()) {
 		// Links of a simulator lead to this machine only, which LinkAllowed sees by the endpoint.
-		cloud.Graph, cloud.Storage = strings.TrimRight(endpoint, "/"), ""
+		cloud.Graph, cloud.GraphScope, cloud.Storage = strings.TrimRight(endpoint, "/"), publicGraph+anyResource, ""
 	}
 	return cloud
 }
@@ -131,8 +133,8 @@ func (c Cloud) LinkAllowed(u *url.URL) error {
 	if err != nil {
 		return refuse("the configured API address cannot be read")
 	}
-	if isLoopback(endpoint.Hostname()) {
-		if !isLoopback(host) || u.Scheme != "https" && u.Scheme != "http" {
+	if azpipe.IsLoopback(endpoint.Hostname()) {
+		if !azpipe.IsLoopback(host) || u.Scheme != "https" && u.Scheme != "http" {
 			return refuse("an API on a loopback address may lead to http or https on a loopback address only")
 		}
 		return nil
@@ -160,13 +162,4 @@ func below(host, domains string) bool {
 		}
 	}
 	return false
-}
-
-// isLoopback reports whether a host name can only mean this machine.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -1,6 +1,7 @@
 package mdecore_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"os"
@@ -217,15 +218,15 @@ func exactTags(typ reflect.Type) (tags []string) {
 	return tags
 }
 
-// TestContractSamples decodes every documented answer into its type, writes it again, and finds everything in it that the
-// type claims to hold.
+// TestContractSamples decodes every documented answer into its type, writes it again, and finds everything in it: every
+// field is one that the type claims, and what the type claims comes back.
 func TestContractSamples(t *testing.T) {
 	dir := filepath.Join(contractDir(t), "samples")
 	types := contractSamples(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*.response.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	used := map[string]bool{}
+	used, samples := map[string]bool{}, map[string]bool{}
 	for _, file := range files {
 		base := filepath.Base(file)
 		id, _, _ := strings.Cut(base, ".")
@@ -240,12 +241,42 @@ func TestContractSamples(t *testing.T) {
 			require.NoError(t, err)
 			for _, item := range items(t, data, into) {
 				roundTrip(t, item, into)
+				for _, field := range unclaimed(t, reflect.TypeOf(into), item) {
+					other, known := otherSpellings()[field]
+					require.True(t, known, "the sample of %s has %s, which the type does not read", id, field)
+					samples[field] = true
+					requireSpelling(t, into, item, field, other)
+				}
 			}
 		})
 	}
 	for id := range types {
 		require.True(t, used[id], "%s: a type is named, but there is no sample", id)
 	}
+	for field := range otherSpellings() {
+		require.True(t, samples[field], "%s: no sample is spelled so", field)
+	}
+}
+
+// otherSpellings are the fields that samples spell in another way than the type's JSON name, which the type's own decoder
+// reads all the same. They are the only fields of a sample that no type claims.
+func otherSpellings() map[string]string {
+	return map[string]string{"MachineAction.lastUpdateTimeUtc": "lastUpdateDateTimeUtc"}
+}
+
+// requireSpelling requires that a type reads a field the same, whichever of its two names it has.
+func requireSpelling(t *testing.T, into any, item []byte, field, other string) {
+	t.Helper()
+	_, name, _ := strings.Cut(field, ".")
+	renamed := bytes.Replace(item, []byte(`"`+name+`"`), []byte(`"`+other+`"`), 1)
+	without := bytes.Replace(item, []byte(`"`+name+`"`), []byte(`"nothing"`), 1)
+	values := make([]any, 3)
+	for i, data := range [][]byte{item, renamed, without} {
+		values[i] = fresh(into)
+		require.NoError(t, json.Unmarshal(data, values[i]))
+	}
+	require.Equal(t, values[0], values[1], "%s is %s by another name", field, other)
+	require.NotEqual(t, values[0], values[2], "%s is read", field)
 }
 
 // TestContractRequestSamples does the same with every documented request.
@@ -302,4 +333,36 @@ func items(t *testing.T, data []byte, into any) []json.RawMessage {
 	require.NoError(t, json.Unmarshal(value, &list))
 	require.NotEmpty(t, list)
 	return list
+}
+
+// unclaimed are the fields of a sample, as Type.name, that no type reads, at any depth. A type that is no struct reads
+// all of its value.
+func unclaimed(t *testing.T, typ reflect.Type, data json.RawMessage) (out []string) {
+	t.Helper()
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	var list []json.RawMessage
+	if typ.Kind() == reflect.Slice && json.Unmarshal(data, &list) == nil {
+		for _, item := range list {
+			out = append(out, unclaimed(t, typ.Elem(), item)...)
+		}
+		return out
+	}
+	var object map[string]json.RawMessage
+	if typ.Kind() != reflect.Struct || json.Unmarshal(data, &object) != nil {
+		return nil
+	}
+	for name, value := range object {
+		if strings.HasPrefix(name, "@odata.") {
+			continue // how the list is told, not what is in it
+		}
+		field, claimed := fieldOf(typ, name)
+		if !claimed {
+			out = append(out, typ.Name()+"."+name)
+			continue
+		}
+		out = append(out, unclaimed(t, field, value)...)
+	}
+	return out
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
@@ -63,11 +64,37 @@ func downloadError(op string, err error) error {
 	var issuing *Error
 	if errors.As(err, &issuing) {
 		failed.Status, failed.Code, failed.RequestID, failed.Target = issuing.Status, issuing.Code, issuing.RequestID, issuing.Target
-		failed.Message, failed.Body = "no link was issued: "+issuing.Message, issuing.Body
+		failed.Message, failed.Body = unissued(issuing, err), issuing.Body
+		failed.Err = &told{text: failed.Message, err: err}
 		failed.RetryAfter = issuing.RetryAfter
 	}
 	return failed
 }
+
+// unissued says why there is no link, and what a download that had begun with an earlier one has left behind.
+func unissued(issuing *Error, err error) string {
+	text := "no link was issued: " + issuing.Message
+	if cause := issuing.Err; cause != nil && cause.Error() != issuing.Message {
+		text += ": " + cause.Error()
+	}
+	var begun *DownloadError
+	if errors.As(err, &begun) && begun.Written > 0 {
+		text += "; " + strconv.FormatInt(begun.Written, 10) + " bytes were written and are incomplete"
+	}
+	return text
+}
+
+// told is a cause that the error around it has already put in words.
+type told struct {
+	text string
+	err  error
+}
+
+// Error implements error.
+func (t *told) Error() string { return t.text }
+
+// Unwrap returns the cause.
+func (t *told) Unwrap() error { return t.err }
 
 // stringAnswer is an answer that is one string.
 type stringAnswer struct {

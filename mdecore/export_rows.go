@@ -16,7 +16,7 @@ const maxRow = 16 << 20
 // ExportRows downloads the files of an export one after the other and iterates over their rows, with flat memory however
 // large they are. T is the type that the method that asked for the files names, e.g. AssetSoftware. opts bound each file;
 // unpacking is always on. A failure is yielded once, with a nil row, and ends the iteration: whoever sees no error has
-// seen every row. Links are not renewed, because a new export may hold other rows: when one has expired, ask anew.
+// seen every row. opts.Progress is called by another goroutine than the one that iterates. Links are not renewed, because a new export may hold other rows: when one has expired, ask anew.
 //
 //	files, err := client.ExportSoftwareInventoryAssessmentFiles(ctx, mdecore.ExportFilesOptions{})
 //	...

@@ -73,39 +73,50 @@ func TestEveryMethodFailsWell(t *testing.T) {
 		"wrong JSON": {answer(200, `[5]`), 200, 1, 1, uncertain, nil},
 	}
 	for failure, tc := range tests {
-		for name, op := range operations(t) {
-			if op.silent && tc.status == 200 {
-				continue // it does not read the answer
+		t.Run(failure, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, tc.answer) // one for all methods: each looks at what it sent itself
+			for name, op := range operations(t) {
+				if op.silent && tc.status == 200 {
+					continue // it does not read the answer
+				}
+				t.Run(name, func(t *testing.T) {
+					before := len(s.received())
+					err := op.good(t.Context(), s.clientOf(t))
+					var failed *mdecore.Error
+					require.ErrorAs(t, err, &failed)
+					t.Logf("%+v", err) // what a verbose run prints is searched for secrets
+					require.Equal(t, tc.status, failed.Status)
+					require.NotEmpty(t, failed.Message)
+					require.NotEmpty(t, failed.RequestID)
+					sent := s.received()[before:]
+					if want := tc.reads; !op.write && want > 0 {
+						require.Len(t, sent, want)
+					}
+					if op.write {
+						require.Len(t, sent, tc.writes, "sends of a write")
+					}
+					saysTheRefusal(t, tc.status, failed)
+					require.Equal(t, tc.want, outcome{mdecore.NotSent(err), mdecore.Refused(err), mdecore.Uncertain(err)})
+					if tc.check != nil {
+						tc.check(t, failed)
+					}
+				})
 			}
-			t.Run(failure+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				s := newService(t, tc.answer)
-				err := op.good(t.Context(), s.clientOf(t))
-				var failed *mdecore.Error
-				require.ErrorAs(t, err, &failed)
-				t.Logf("%+v", err) // what a verbose run prints is searched for secrets
-				require.Equal(t, tc.status, failed.Status)
-				require.NotEmpty(t, failed.Message)
-				require.NotEmpty(t, failed.RequestID)
-				if want := tc.reads; !op.write && want > 0 {
-					require.Len(t, s.received(), want)
-				}
-				if op.write {
-					require.Len(t, s.received(), tc.writes, "sends of a write")
-				}
-				if tc.status >= 400 && failed.Code != "" {
-					require.Equal(t, "SomeCode", failed.Code)
-					require.Equal(t, "some text", failed.Message)
-					require.Equal(t, "43f4cb08-8fac-4b65-9db1-745c2ae65f3a", failed.Target)
-					require.JSONEq(t, refusal, string(failed.Body))
-				}
-				require.Equal(t, tc.want, outcome{mdecore.NotSent(err), mdecore.Refused(err), mdecore.Uncertain(err)})
-				if tc.check != nil {
-					tc.check(t, failed)
-				}
-			})
-		}
+		})
 	}
+}
+
+// saysTheRefusal requires that an error has all of the service's refusal, where there was one.
+func saysTheRefusal(t *testing.T, status int, failed *mdecore.Error) {
+	t.Helper()
+	if status < 400 || failed.Code == "" {
+		return
+	}
+	require.Equal(t, "SomeCode", failed.Code)
+	require.Equal(t, "some text", failed.Message)
+	require.Equal(t, "43f4cb08-8fac-4b65-9db1-745c2ae65f3a", failed.Target)
+	require.JSONEq(t, refusal, string(failed.Body))
 }
 
 // lateDate answers 429 with a date two hours from now.

@@ -71,5 +71,5 @@ func (u UpdateAlertV2Request) check() error {
 	if err := checkOptionalEnum("status", u.Status, GraphAlertNew, GraphAlertInProgress, GraphAlertResolved); err != nil {
 		return err
 	}
-	return checkGraphUpdate(u.Classification, u.Determination, owner(u.AssignedTo))
+	return checkGraphUpdate(u.Classification, u.Determination, graphText{"owner", owner(u.AssignedTo)})
 }

@@ -3,8 +3,6 @@ package mdecore
 import (
 	"context"
 	"iter"
-	"strings"
-	"unicode/utf8"
 )
 
 // IncidentsQuery selects incidents. The zero value selects all.
@@ -131,11 +129,15 @@ func (u UpdateIncidentRequest) check() error {
 		return err
 	}
 	for _, tag := range u.CustomTags {
-		if strings.TrimSpace(tag) == "" {
-			return invalid("custom tag", tag, "it is empty")
+		if err := checkLine("custom tag", tag); err != nil {
+			return err
 		}
 	}
-	return checkGraphUpdate(u.Classification, u.Determination, append([]string{u.ResolvingComment, u.DisplayName, u.Description, u.Summary, owner(u.AssignedTo)}, u.CustomTags...)...)
+	texts := []graphText{{"resolving comment", u.ResolvingComment}, {"description", u.Description}, {"summary", u.Summary}}
+	if err := checkGraphTexts(checkText, texts...); err != nil {
+		return err
+	}
+	return checkGraphUpdate(u.Classification, u.Determination, graphText{"display name", u.DisplayName}, graphText{"owner", owner(u.AssignedTo)})
 }
 
 func owner(assigned *string) string {
@@ -145,20 +147,28 @@ func owner(assigned *string) string {
 	return *assigned
 }
 
-// checkGraphUpdate is what the updates of incidents and alerts have in common.
-func checkGraphUpdate(classification GraphClassification, determination GraphDetermination, texts ...string) error {
+// graphText is a text of an update, under the name by which a refusal speaks of it.
+type graphText struct{ field, value string }
+
+// checkGraphUpdate is what the updates of incidents and alerts have in common. lines are texts of one line.
+func checkGraphUpdate(classification GraphClassification, determination GraphDetermination, lines ...graphText) error {
 	if err := classification.check(); err != nil {
 		return err
 	}
 	if err := determination.check(); err != nil {
 		return err
 	}
+	return checkGraphTexts(checkLine, lines...)
+}
+
+// checkGraphTexts checks the texts of an update that are set.
+func checkGraphTexts(check func(field, text string) error, texts ...graphText) error {
 	for _, text := range texts {
-		switch {
-		case !utf8.ValidString(text):
-			return invalid("text", text, "it is not valid UTF-8")
-		case utf8.RuneCountInString(text) > maxComment:
-			return invalid("text", text, "it is longer than 4000 characters")
+		if text.value == "" {
+			continue
+		}
+		if err := check(text.field, text.value); err != nil {
+			return err
 		}
 	}
 	return nil

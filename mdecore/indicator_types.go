@@ -59,6 +59,15 @@ func (a IndicatorAction) Blocks() bool {
 	}
 }
 
+// IndicatorSourceType says who made an indicator: a person or an application. Unknown values are kept.
+type IndicatorSourceType string
+
+// The makers of indicators.
+const (
+	IndicatorSourceUser   IndicatorSourceType = "User"
+	IndicatorSourceAadApp IndicatorSourceType = "AadApp"
+)
+
 // Indicator is the indicator resource (ti-indicator.md): a file, address, domain, URL or certificate that machines
 // allow, watch or block.
 type Indicator struct {
@@ -70,8 +79,8 @@ type Indicator struct {
 	Action         IndicatorAction `json:"action"`
 	// ExternalID is the caller's own correlation id.
 	ExternalID string `json:"externalID"`
-	// SourceType is User or AadApp.
-	SourceType string `json:"sourceType"`
+	// SourceType says what CreatedBy is.
+	SourceType IndicatorSourceType `json:"sourceType"`
 	// CreatedBySource is the page's name for what the service sends as Source; Creator returns whichever there is.
 	CreatedBySource string `json:"createdBySource"`
 	Source          string `json:"source"`

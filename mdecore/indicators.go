@@ -152,24 +152,14 @@ func (r IndicatorRequest) untimed() IndicatorRequest {
 // imported reads the answer of one import: the errors of those indicators that failed or that it does not name, by their
 // values, and the ids of the others, which it adds to ids.
 func imported(op string, batch []IndicatorRequest, results []ImportResult, ids map[string]string) map[string]error {
-	byValue := make(map[string]ImportResult, 2*len(results))
-	for _, r := range results {
-		// Of two results that contradict each other the bad one counts.
-		if before, twice := byValue[r.Indicator]; !twice || !before.IsFailed {
-			byValue[r.Indicator] = r
-		}
-	}
-	for _, r := range results {
-		if _, exact := byValue[strings.ToLower(r.Indicator)]; !exact {
-			byValue[strings.ToLower(r.Indicator)] = r
-		}
-	}
+	exact, folded := worst(results, strings.Clone), worst(results, strings.ToLower)
 	failed := map[string]error{}
 	for _, item := range batch {
-		result, ok := byValue[item.IndicatorValue]
-		if !ok {
-			result, ok = byValue[item.key()]
+		byValue := folded
+		if item.IndicatorType == IndicatorURL {
+			byValue = exact
 		}
+		result, ok := byValue[item.key()]
 		switch {
 		case ok && result.IsFailed:
 			failed[item.IndicatorValue] = result.refusal(op, item.IndicatorValue)
@@ -180,6 +170,17 @@ func imported(op string, batch []IndicatorRequest, results []ImportResult, ids m
 		}
 	}
 	return failed
+}
+
+// worst is the results by their values, in the spelling of fold. Of two that contradict each other the bad one counts.
+func worst(results []ImportResult, fold func(string) string) map[string]ImportResult {
+	byValue := make(map[string]ImportResult, len(results))
+	for _, r := range results {
+		if before, twice := byValue[fold(r.Indicator)]; !twice || !before.IsFailed {
+			byValue[fold(r.Indicator)] = r
+		}
+	}
+	return byValue
 }
 
 // refusal is the error of an indicator that the service did not take. It has the status of a bad request, although it came

@@ -39,7 +39,7 @@ func (e *ActiveSessionError) Error() string {
 //
 //mde:op POST /api/machines/{machine_id}/runliveresponse roles=Machine.LiveResponse
 func (c *Client) RunLiveResponse(ctx context.Context, machineID string, req LiveResponseRequest) (*MachineAction, error) {
-	action, err := c.actOn(ctx, "RunLiveResponse", machineID, req, req.check())
+	action, err := c.actOn(ctx, "RunLiveResponse", ActionLiveResponse, machineID, req, req.check())
 	var failed *Error
 	if errors.As(err, &failed) && failed.Status == http.StatusBadRequest && failed.Code == "ActiveRequestAlreadyExists" {
 		failed.Err = &ActiveSessionError{MachineID: machineID}

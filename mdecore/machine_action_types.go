@@ -2,6 +2,7 @@ package mdecore
 
 import (
 	"encoding/json"
+	"strings"
 )
 
 // IsolationType says how far a machine is cut off.
@@ -41,6 +42,19 @@ const (
 	ActionRestrictCodeExecution       ActionType = "RestrictCodeExecution"
 	ActionUnrestrictCodeExecution     ActionType = "UnrestrictCodeExecution"
 )
+
+// known is the documented spelling of a type, if it is a documented one.
+func (a ActionType) known() (ActionType, bool) {
+	for _, known := range []ActionType{
+		ActionRunAntiVirusScan, ActionOffboard, ActionLiveResponse, ActionCollectInvestigationPackage, ActionIsolate, ActionUnisolate,
+		ActionStopAndQuarantineFile, ActionRestrictCodeExecution, ActionUnrestrictCodeExecution,
+	} {
+		if strings.EqualFold(string(a), string(known)) {
+			return known, true
+		}
+	}
+	return a, false
+}
 
 // ActionStatus is how far a machine action has come. Unknown values are kept and count as not final.
 type ActionStatus string
@@ -91,10 +105,20 @@ type MachineAction struct {
 	ErrorHResult            Int              `json:"errorHResult"`
 }
 
+// FileIdentifierType says which hash names a file. Unknown values are kept.
+type FileIdentifierType string
+
+// The kinds of hashes.
+const (
+	FileIdentifierSHA1   FileIdentifierType = "Sha1"
+	FileIdentifierSHA256 FileIdentifierType = "Sha256"
+	FileIdentifierMD5    FileIdentifierType = "Md5"
+)
+
 // RelatedFileInfo is the file that an action is about.
 type RelatedFileInfo struct {
-	FileIdentifier     string `json:"fileIdentifier"`
-	FileIdentifierType string `json:"fileIdentifierType"`
+	FileIdentifier     string             `json:"fileIdentifier"`
+	FileIdentifierType FileIdentifierType `json:"fileIdentifierType"`
 }
 
 // CommandStatus is how one live response command went.

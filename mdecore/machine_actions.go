@@ -103,7 +103,7 @@ func (c *Client) ListMachineActions(ctx context.Context, q Query) iter.Seq2[*Mac
 //
 //mde:op POST /api/machines/{machine_id}/isolate roles=Machine.Isolate
 func (c *Client) IsolateMachine(ctx context.Context, machineID string, req IsolateRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "IsolateMachine", machineID, req, req.check())
+	return c.actOn(ctx, "IsolateMachine", ActionIsolate, machineID, req, req.check())
 }
 
 // check refuses a request that the service would refuse or interpret in its own way.
@@ -118,7 +118,7 @@ func (r IsolateRequest) check() error {
 //
 //mde:op POST /api/machines/{machine_id}/unisolate roles=Machine.Isolate
 func (c *Client) UnisolateMachine(ctx context.Context, machineID string, req UnisolateRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "UnisolateMachine", machineID, req, checkComment(req.Comment, true))
+	return c.actOn(ctx, "UnisolateMachine", ActionUnisolate, machineID, req, checkComment(req.Comment, true))
 }
 
 // RestrictCodeExecution lets only code that Microsoft has signed run on a machine: Windows 10 1709 or newer, Windows 11.
@@ -126,14 +126,14 @@ func (c *Client) UnisolateMachine(ctx context.Context, machineID string, req Uni
 //
 //mde:op POST /api/machines/{machine_id}/restrictCodeExecution roles=Machine.RestrictExecution
 func (c *Client) RestrictCodeExecution(ctx context.Context, machineID string, req RestrictRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "RestrictCodeExecution", machineID, req, checkComment(req.Comment, true))
+	return c.actOn(ctx, "RestrictCodeExecution", ActionRestrictCodeExecution, machineID, req, checkComment(req.Comment, true))
 }
 
 // UnrestrictCodeExecution lets all code run on a machine again. Documentation page: unrestrict-code-execution.md.
 //
 //mde:op POST /api/machines/{machine_id}/unrestrictCodeExecution roles=Machine.RestrictExecution
 func (c *Client) UnrestrictCodeExecution(ctx context.Context, machineID string, req UnrestrictRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "UnrestrictCodeExecution", machineID, req, checkComment(req.Comment, true))
+	return c.actOn(ctx, "UnrestrictCodeExecution", ActionUnrestrictCodeExecution, machineID, req, checkComment(req.Comment, true))
 }
 
 // RunAntiVirusScan starts a scan on a machine: Windows 10 1709 or newer, Windows 11, Linux servers, macOS. A full scan
@@ -141,7 +141,7 @@ func (c *Client) UnrestrictCodeExecution(ctx context.Context, machineID string, 
 //
 //mde:op POST /api/machines/{machine_id}/runAntiVirusScan roles=Machine.Scan
 func (c *Client) RunAntiVirusScan(ctx context.Context, machineID string, req ScanRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "RunAntiVirusScan", machineID, req, req.check())
+	return c.actOn(ctx, "RunAntiVirusScan", ActionRunAntiVirusScan, machineID, req, req.check())
 }
 
 // check refuses a request that the service would refuse.
@@ -157,7 +157,7 @@ func (r ScanRequest) check() error {
 //
 //mde:op POST /api/machines/{machine_id}/StopAndQuarantineFile roles=Machine.StopAndQuarantine,Machine.ReadWrite.All
 func (c *Client) StopAndQuarantineFile(ctx context.Context, machineID string, req QuarantineRequest) (*MachineAction, error) {
-	action, err := c.actOn(ctx, "StopAndQuarantineFile", machineID, req, req.check())
+	action, err := c.actOn(ctx, "StopAndQuarantineFile", ActionStopAndQuarantineFile, machineID, req, req.check())
 	if err == nil && action.RelatedFileInfo != nil && !strings.EqualFold(action.RelatedFileInfo.FileIdentifier, req.SHA1) {
 		return nil, &Error{Op: "StopAndQuarantineFile", Message: "asked for file " + req.SHA1 + ", but the service's action " + shorten(action.ID) +
 			" is for file " + shorten(action.RelatedFileInfo.FileIdentifier)}
@@ -178,7 +178,7 @@ func (r QuarantineRequest) check() error {
 //
 //mde:op POST /api/machines/{machine_id}/collectInvestigationPackage roles=Machine.CollectForensics
 func (c *Client) CollectInvestigationPackage(ctx context.Context, machineID string, req PackageRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "CollectInvestigationPackage", machineID, req, checkComment(req.Comment, true))
+	return c.actOn(ctx, "CollectInvestigationPackage", ActionCollectInvestigationPackage, machineID, req, checkComment(req.Comment, true))
 }
 
 // OffboardMachine takes a machine out of Defender, after which nothing can be asked of it any more: Windows 10 1703 or
@@ -187,17 +187,26 @@ func (c *Client) CollectInvestigationPackage(ctx context.Context, machineID stri
 //
 //mde:op POST /api/machines/{machine_id}/offboard roles=Machine.Offboard
 func (c *Client) OffboardMachine(ctx context.Context, machineID string, req OffboardRequest) (*MachineAction, error) {
-	return c.actOn(ctx, "OffboardMachine", machineID, req, checkComment(req.Comment, true))
+	return c.actOn(ctx, "OffboardMachine", ActionOffboard, machineID, req, checkComment(req.Comment, true))
 }
 
-// actOn posts an action on a machine; invalid is what is wrong with its body.
-func (c *Client) actOn(ctx context.Context, op, machineID string, body any, invalid error) (*MachineAction, error) {
+// actOn posts an action on a machine; invalid is what is wrong with its body. An answer about another machine, or of another
+// type than want, is an error of uncertain outcome. Types that we do not know are let through, because pages differ in
+// how they write them.
+func (c *Client) actOn(ctx context.Context, op string, want ActionType, machineID string, body any, invalid error) (*MachineAction, error) {
 	action, err := c.writeAction(ctx, call{op: op, args: args{machineArg(machineID)}, body: body, invalid: invalid})
-	if err == nil && action.MachineID != "" && !strings.EqualFold(action.MachineID, machineID) {
+	if err != nil {
+		return nil, err
+	}
+	if action.MachineID != "" && !strings.EqualFold(action.MachineID, machineID) {
 		return nil, &Error{Op: op, Message: "asked for machine " + machineID + ", but the service's action " + shorten(action.ID) +
 			" is for machine " + shorten(action.MachineID)}
 	}
-	return action, err
+	if got, known := action.Type.known(); known && got != want {
+		return nil, &Error{Op: op, Message: "asked for the action " + string(want) + ", but the service's action " + shorten(action.ID) +
+			" is " + string(got) + ": look at the machine's actions"}
+	}
+	return action, nil
 }
 
 // CancelMachineAction cancels an action that is not final yet. An answer about another action is an error of uncertain

@@ -49,6 +49,15 @@ const (
 	DeviceValueHigh   DeviceValue = "High"
 )
 
+// OSArchitecture is the width of a machine's operating system. Unknown values are kept: exports write e.g. x64.
+type OSArchitecture string
+
+// The documented architectures.
+const (
+	OSArchitecture32Bit OSArchitecture = "32-bit"
+	OSArchitecture64Bit OSArchitecture = "64-bit"
+)
+
 // Machine is the machine resource (machine.md): a device that Defender knows.
 type Machine struct {
 	// ID is 40 hexadecimal digits.
@@ -60,7 +69,7 @@ type Machine struct {
 	LastSeen              Time             `json:"lastSeen"`
 	OSPlatform            string           `json:"osPlatform"`
 	OSProcessor           string           `json:"osProcessor"`
-	OSArchitecture        string           `json:"osArchitecture"`
+	OSArchitecture        OSArchitecture   `json:"osArchitecture"`
 	Version               string           `json:"version"`
 	OSBuild               Int              `json:"osBuild"`
 	OnboardingStatus      OnboardingStatus `json:"onboardingStatus"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,14 +88,16 @@ func (b *Budgets) pause(account, endpoint string, limit Limit, wait time.Duratio
 	}
 }
 
-// bucket returns the budget of a key, made at its first use.
+// bucket returns the budget of a key, made at its first use. The service does not tell upper from lower case in a path.
 func (b *Budgets) bucket(key bucketKey) *bucket {
+	folded := key
+	folded.endpoint = strings.ToLower(key.endpoint)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	found, ok := b.buckets[key]
+	found, ok := b.buckets[folded]
 	if !ok {
 		found = newBucket(key)
-		b.buckets[key] = found
+		b.buckets[folded] = found
 	}
 	return found
 }

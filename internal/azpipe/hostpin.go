@@ -2,7 +2,6 @@ package azpipe
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -56,17 +55,17 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, fmt.Errorf("the address of %s must have no user, query or fragment", u.Host)
 	case u.Scheme == "https":
 		return u, nil
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && IsLoopback(u.Hostname()):
 		return u, nil
 	}
 	return nil, fmt.Errorf("the address %q is refused: tokens travel over https only (http is accepted on a loopback address)", Redact(endpoint))
 }
 
-// isLoopback reports whether a host name can only mean this machine.
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host name can only mean this machine.
+func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)
-	return err == nil && net.IP(addr.AsSlice()).IsLoopback()
+	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -114,6 +114,6 @@ func clientOf(opts Options) (*http.Client, error) {
 		return client, nil
 	}
 	client := *opts.HTTPClient
-	client.CheckRedirect = noRedirect
+	client.CheckRedirect = NoRedirect
 	return &client, nil
 }

@@ -50,11 +50,11 @@ func NewHTTPClient(opts TransportOptions) (*http.Client, error) {
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       90 * time.Second,
 	}
-	return &http.Client{Transport: transport, CheckRedirect: noRedirect}, nil
+	return &http.Client{Transport: transport, CheckRedirect: NoRedirect}, nil
 }
 
-// noRedirect hands a 3xx answer to the caller instead of following it.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// NoRedirect hands a 3xx answer to the caller instead of following it.
+func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // loadRoots returns the system's certificate pool with the file's certificates added, or nil for the system's alone.
 func loadRoots(file string) (*x509.CertPool, error) {

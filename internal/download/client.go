@@ -56,7 +56,7 @@ func New(opts Options) (*Client, error) {
 	if opts.CheckLink == nil {
 		return nil, errors.New("download: CheckLink is missing, so no link could be told from a foreign one")
 	}
-	client := &http.Client{Transport: opts.RoundTripper, CheckRedirect: noRedirect}
+	client := &http.Client{Transport: opts.RoundTripper, CheckRedirect: azpipe.NoRedirect}
 	if opts.RoundTripper == nil {
 		made, err := azpipe.NewHTTPClient(opts.Transport)
 		if err != nil {
@@ -74,9 +74,6 @@ func New(opts Options) (*Client, error) {
 	}
 	return c, nil
 }
-
-// noRedirect hands a 3xx answer to the caller instead of following it: nobody has checked where it leads.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // orDefault returns value, or fallback when it is not positive.
 func orDefault[T ~int64](value, fallback T) T {

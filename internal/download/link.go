@@ -1,9 +1,9 @@
 package download
 
 import (
-	"net/netip"
 	"net/url"
-	"strings"
+
+	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
 
 // parseLink reads an issued link and refuses what can never be one. Its errors say nothing of the link but its host.
@@ -14,7 +14,7 @@ func (c *Client) parseLink(link string) (*url.URL, error) {
 		return nil, &Error{Reason: "the issued link is not an absolute URL"}
 	case u.User != nil:
 		return nil, &Error{Host: u.Host, Reason: "the issued link holds a user name, which would be sent as a credential"}
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !azpipe.IsLoopback(u.Hostname())):
 		return nil, &Error{Host: u.Host, Reason: "the issued link is not https, so anybody on the way could use it (http is accepted on a loopback address)"}
 	}
 	u.Fragment, u.RawFragment = "", ""
@@ -22,10 +22,4 @@ func (c *Client) parseLink(link string) (*url.URL, error) {
 		return nil, &Error{Host: u.Host, Reason: "the issued link is refused and nothing was sent to it", Err: hide(err, u)}
 	}
 	return u, nil
-}
-
-// isLoopback reports whether a host name can only mean this machine.
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }

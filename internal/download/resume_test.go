@@ -272,7 +272,7 @@ func TestAnyCutEndsRightOrClean(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			content := noise(1 + r.IntN(250_000))
+			content := noise(1 + r.IntN(100_000))
 			body, unpack := content, r.IntN(2) == 0
 			if unpack {
 				body = zipped(t, content)

@@ -258,7 +258,7 @@ func TestWeaknessesAgreeWithTheSoftware(t *testing.T) {
 func TestChangesOfWeaknesses(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	r := serve(t, &mdesim.Tenant{Clock: clock.Now})
+	r := serve(t, &mdesim.Tenant{Clock: clock.Now, Devices: 150})
 	since := func(at time.Time) []map[string]any {
 		rows, _ := r.pages("/api/machines/SoftwareVulnerabilityChangesByMachine?pageSize=1000&sinceTime=" + at.UTC().Format(time.RFC3339))
 		return rows

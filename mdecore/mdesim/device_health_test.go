@@ -11,7 +11,7 @@ import (
 
 func TestAntivirusOfTheDevices(t *testing.T) {
 	t.Parallel()
-	r := serve(t, &mdesim.Tenant{})
+	r := serve(t, &mdesim.Tenant{Devices: 120})
 	require.Len(t, r.get("/api/deviceavinfo").values(), 20, "the documented page")
 	all, pages := r.pages("/api/deviceavinfo")
 	require.Equal(t, (len(all)+19)/20, pages)
@@ -44,7 +44,7 @@ func TestAntivirusOfTheDevices(t *testing.T) {
 
 func TestAntivirusFilters(t *testing.T) {
 	t.Parallel()
-	r := serve(t, &mdesim.Tenant{})
+	r := serve(t, &mdesim.Tenant{Devices: 120})
 	all, _ := r.pages("/api/deviceavinfo?$top=10000")
 	for _, property := range []string{
 		"machineId", "computerDnsName", "osKind", "osPlatform", "osVersion", "avMode", "avSignatureVersion", "avEngineVersion", "avPlatformVersion",

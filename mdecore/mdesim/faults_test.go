@@ -192,7 +192,7 @@ func TestForeignNextLink(t *testing.T) {
 func TestThrottle(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	r := serve(t, &mdesim.Tenant{Clock: now.Now, Throttle: mdesim.Throttle{On: true}})
+	r := serve(t, &mdesim.Tenant{Clock: now.Now, Throttle: mdesim.Throttle{On: true}}).unwired()
 	id := r.Device("host01").ID
 	spend := func(n int) {
 		for i := range n {

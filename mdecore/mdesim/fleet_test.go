@@ -28,6 +28,8 @@ func TestALargeFleet(t *testing.T) {
 	require.Equal(t, 200, a.status)
 	require.Len(t, r.get("/api/machines/findbytag?tag=last").values(), 1)
 	require.Len(t, r.Effects(), 1)
+	namesOfALargeFleet(t, r)
+	exposureOfALargeFleet(t, r)
 }
 
 // BenchmarkLargeFleet measures a tenant with 50,000 devices: how long until it is ready, what it holds in memory, how long

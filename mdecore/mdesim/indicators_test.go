@@ -100,7 +100,7 @@ func TestImportFailsItemByItem(t *testing.T) {
 
 func TestTenantHasRoomFor15000Indicators(t *testing.T) {
 	t.Parallel()
-	r := serve(t, &mdesim.Tenant{Devices: -1})
+	r := serve(t, &mdesim.Tenant{Devices: -1}).unwired()
 	for batch := range 30 {
 		items := make([]string, 500)
 		for i := range items {

@@ -44,6 +44,35 @@ type Operation struct {
 // Endpoint is "METHOD /path/{template}".
 func (o Operation) Endpoint() string { return o.Method + " " + o.Path }
 
+// Limits are the calls a minute and an hour that the operation's endpoint has in all. Where rows of the table share an
+// endpoint, whose upper and lower case the service does not tell apart, these are the strictest of any row: nobody says for
+// which of the two the service counts a call. 0 means that none is stated.
+func (o Operation) Limits() (perMinute, perHour int) {
+	found := limits()[strings.ToLower(o.Endpoint())]
+	return stricter(o.PerMinute, found.perMinute), stricter(o.PerHour, found.perHour)
+}
+
+// limit is how often an endpoint may be called.
+type limit struct{ perMinute, perHour int }
+
+// limits is the table's limits by their endpoints, made at its first use.
+var limits = sync.OnceValue(func() map[string]limit {
+	table := map[string]limit{}
+	for _, o := range All() {
+		key := strings.ToLower(o.Endpoint())
+		table[key] = limit{stricter(table[key].perMinute, o.PerMinute), stricter(table[key].perHour, o.PerHour)}
+	}
+	return table
+})
+
+// stricter is the lower of two limits, of which 0 is none.
+func stricter(a, b int) int {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
 // RoleNames are the application permissions of which any one suffices.
 func (o Operation) RoleNames() []string { return strings.Fields(o.Roles) }
 

@@ -53,3 +53,20 @@ func TestByClient(t *testing.T) {
 	all[0].Client = "Changed"
 	require.NotEqual(t, "Changed", operations.All()[0].Client, "All gives a copy")
 }
+
+func TestRowsOfOneEndpointHaveTheStricterLimits(t *testing.T) {
+	t.Parallel()
+	shared := 0
+	for _, o := range operations.All() {
+		minute, hour := o.Limits()
+		if strings.EqualFold(o.Path, "/api/machines/InfoGatheringExport") {
+			shared++
+			require.Equal(t, [2]int{5, 20}, [2]int{minute, hour}, o.ID)
+			continue
+		}
+		require.Equal(t, [2]int{o.PerMinute, o.PerHour}, [2]int{minute, hour}, o.ID)
+	}
+	require.Equal(t, 2, shared)
+	minute, hour := operations.Operation{Method: "GET", Path: "/elsewhere", PerMinute: 3}.Limits()
+	require.Equal(t, [2]int{3, 0}, [2]int{minute, hour})
+}
