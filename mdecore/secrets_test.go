@@ -46,7 +46,8 @@ func (s *sink) String() string {
 func simulatedFaults() (usual, other []mdesim.Fault) {
 	return []mdesim.Fault{
 		{},
-		{Kind: mdesim.FaultStatus, Status: 500},
+		{Kind: mdesim.FaultEcho, Status: 500},
+		{Kind: mdesim.FaultEcho, Status: 400},
 		{Kind: mdesim.FaultCutAfter},
 		{Kind: mdesim.FaultContentType},
 	}, []mdesim.Fault{

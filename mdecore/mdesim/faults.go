@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -36,6 +37,10 @@ const (
 	// FaultForeignLink handles the request and points @odata.nextLink to another
 	// host, adding one when the list has none.
 	FaultForeignLink FaultKind = "foreign nextLink"
+	// FaultEcho answers Fault.Status without handling the request, and repeats the
+	// request's bearer token and a signed link in the message, as a proxy's debug
+	// page can. Clients must not pass them on.
+	FaultEcho FaultKind = "echo of secrets"
 )
 
 // ForeignHost is the host that a [FaultForeignLink] points to.
@@ -66,7 +71,7 @@ type Fault struct {
 // check refuses a fault that would never happen as it is meant.
 func (f Fault) check() error {
 	known := []FaultKind{
-		"", FaultStatus, FaultStatusAfter, FaultSlow, FaultCutBefore, FaultCutAfter, FaultTruncated, FaultContentType, FaultForeignLink,
+		"", FaultStatus, FaultStatusAfter, FaultSlow, FaultCutBefore, FaultCutAfter, FaultTruncated, FaultContentType, FaultForeignLink, FaultEcho,
 	}
 	if !slices.Contains(known, f.Kind) {
 		return fmt.Errorf("the fault kind %q is not one of %q", f.Kind, known[1:])
@@ -135,13 +140,15 @@ func (f *Fault) matches(method, reqPath string) bool {
 }
 
 // replaces reports whether the request is not handled at all.
-func (f Fault) replaces() bool { return f.Kind == FaultStatus || f.Kind == FaultCutBefore }
+func (f Fault) replaces() bool {
+	return f.Kind == FaultStatus || f.Kind == FaultCutBefore || f.Kind == FaultEcho
+}
 
 // cuts reports whether the connection closes unanswered.
 func (f Fault) cuts() bool { return f.Kind == FaultCutBefore || f.Kind == FaultCutAfter }
 
 // spoil changes a good answer into the one the fault asks for.
-func (f Fault) spoil(t *Tenant, good response) response {
+func (f Fault) spoil(t *Tenant, r *http.Request, good response) response {
 	switch f.Kind {
 	case FaultStatus, FaultStatusAfter:
 		bad := t.problem(f.Status, statusCode(f.Status), "Simulated failure")
@@ -149,6 +156,9 @@ func (f Fault) spoil(t *Tenant, good response) response {
 			bad.header.Set("Retry-After", f.RetryAfter)
 		}
 		return bad
+	case FaultEcho:
+		return t.problem(f.Status, statusCode(f.Status), "The request had the header Authorization: "+r.Header.Get("Authorization")+
+			" and may go on at https://example.blob.core.windows.net/a/b?sv="+signatureVersion+"&sig="+url.QueryEscape(t.signature("a/b", "")))
 	case FaultTruncated:
 		if good.stream != nil {
 			good.stream = cutMidway(good.stream)

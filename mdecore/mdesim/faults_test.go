@@ -230,3 +230,14 @@ func TestThrottleForms(t *testing.T) {
 		require.Len(t, r.Effects(), 1)
 	}
 }
+
+func TestAnEchoRepeatsTokenAndLink(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &mdesim.Tenant{})
+	r.Fail(mdesim.Fault{Kind: mdesim.FaultEcho, Status: http.StatusBadRequest})
+	echoed := r.isolate(r.Device("host01").ID)
+	require.Equal(t, http.StatusBadRequest, echoed.status)
+	require.Contains(t, string(echoed.raw), r.token)
+	require.Contains(t, string(echoed.raw), "sig=")
+	require.Empty(t, r.Effects(), "the request is not handled")
+}

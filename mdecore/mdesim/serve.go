@@ -67,7 +67,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.Log.Debug("simulated cut", "method", r.Method, "path", reqPath, "effect", resp.effect != nil)
 		panic(http.ErrAbortHandler)
 	}
-	resp = t.shaped(r, fault.spoil(t, resp))
+	resp = t.shaped(r, fault.spoil(t, r, resp))
 	t.Log.Debug("simulated answer", "method", r.Method, "path", reqPath, "status", resp.status)
 	resp.write(w, r)
 }
