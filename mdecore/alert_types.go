@@ -140,32 +140,42 @@ type DetectionStatus string
 // DetectionDetected is the only state that the documentation shows.
 const DetectionDetected DetectionStatus = "Detected"
 
+// EntityType is what a piece of evidence is. Unknown values are kept.
+type EntityType string
+
+// The types of evidence that the documentation shows.
+const (
+	EntityUser    EntityType = "User"
+	EntityProcess EntityType = "Process"
+	EntityFile    EntityType = "File"
+)
+
 // AlertEvidence is one thing an alert is about. Which fields are set depends on EntityType.
 type AlertEvidence struct {
-	EntityType                string `json:"entityType"`
-	EvidenceCreationTime      Time   `json:"evidenceCreationTime"`
-	SHA1                      string `json:"sha1"`
-	SHA256                    string `json:"sha256"`
-	FileName                  string `json:"fileName"`
-	FilePath                  string `json:"filePath"`
-	ProcessID                 Int    `json:"processId"`
-	ProcessCommandLine        string `json:"processCommandLine"`
-	ProcessCreationTime       Time   `json:"processCreationTime"`
-	ParentProcessID           Int    `json:"parentProcessId"`
-	ParentProcessCreationTime Time   `json:"parentProcessCreationTime"`
-	ParentProcessFileName     string `json:"parentProcessFileName"`
-	ParentProcessFilePath     string `json:"parentProcessFilePath"`
-	IPAddress                 string `json:"ipAddress"`
-	URL                       string `json:"url"`
-	RegistryKey               string `json:"registryKey"`
-	RegistryHive              string `json:"registryHive"`
-	RegistryValueType         string `json:"registryValueType"`
-	RegistryValue             string `json:"registryValue"`
-	AccountName               string `json:"accountName"`
-	DomainName                string `json:"domainName"`
-	UserSID                   string `json:"userSid"`
-	AadUserID                 string `json:"aadUserId"`
-	UserPrincipalName         string `json:"userPrincipalName"`
+	EntityType                EntityType `json:"entityType"`
+	EvidenceCreationTime      Time       `json:"evidenceCreationTime"`
+	SHA1                      string     `json:"sha1"`
+	SHA256                    string     `json:"sha256"`
+	FileName                  string     `json:"fileName"`
+	FilePath                  string     `json:"filePath"`
+	ProcessID                 Int        `json:"processId"`
+	ProcessCommandLine        string     `json:"processCommandLine"`
+	ProcessCreationTime       Time       `json:"processCreationTime"`
+	ParentProcessID           Int        `json:"parentProcessId"`
+	ParentProcessCreationTime Time       `json:"parentProcessCreationTime"`
+	ParentProcessFileName     string     `json:"parentProcessFileName"`
+	ParentProcessFilePath     string     `json:"parentProcessFilePath"`
+	IPAddress                 string     `json:"ipAddress"`
+	URL                       string     `json:"url"`
+	RegistryKey               string     `json:"registryKey"`
+	RegistryHive              string     `json:"registryHive"`
+	RegistryValueType         string     `json:"registryValueType"`
+	RegistryValue             string     `json:"registryValue"`
+	AccountName               string     `json:"accountName"`
+	DomainName                string     `json:"domainName"`
+	UserSID                   string     `json:"userSid"`
+	AadUserID                 string     `json:"aadUserId"`
+	UserPrincipalName         string     `json:"userPrincipalName"`
 	// DetectionStatus is empty where nothing was detected itself.
 	DetectionStatus DetectionStatus `json:"detectionStatus"`
 }

@@ -97,8 +97,9 @@ func CloudByName(name string) (Cloud, error) {
 }
 
 // Custom is a cloud at another address, e.g. a simulator. An empty authority or scope means the public one. On a
-// loopback address the same server stands for Graph as well, with tokens for the public Graph; elsewhere Graph is the
-// public one.
+// loopback address the same server stands for Graph as well, with tokens for the public Graph. Elsewhere Graph is the
+// public one when the authority is; another authority's tokens are not for it, so that Graph and GraphScope stay empty and
+// are the caller's to set.
 func Custom(endpoint, authority, scope string) Cloud {
 	cloud := commercial("custom", endpoint)
 	if scope != "" {
@@ -106,6 +107,9 @@ func Custom(endpoint, authority, scope string) Cloud {
 	}
 	if authority != "" {
 		cloud.Authority = authority
+	}
+	if !strings.EqualFold(strings.TrimRight(cloud.Authority, "/"), publicAuthority) {
+		cloud.Graph, cloud.GraphScope = "", ""
 	}
 	if u, err := url.Parse(endpoint); err == nil && azpipe.IsLoopback(u.Hostname()) {
 		// Links of a simulator lead to this machine only, which LinkAllowed sees by the endpoint.

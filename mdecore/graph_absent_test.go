@@ -12,6 +12,23 @@ import (
 	table "github.com/mde-ops/mde-ops/mdecore/operations"
 )
 
+func TestACustomCloudOfAnotherAuthorityHasNoGraph(t *testing.T) {
+	t.Parallel()
+	for authority, public := range map[string]bool{
+		"": true, "https://login.microsoftonline.com": true, "https://LOGIN.microsoftonline.com/": true,
+		"https://login.microsoftonline.us": false, "https://sts.example.com": false,
+	} {
+		cloud := mdecore.Custom("https://api.example.com", authority, "s/.default")
+		if public {
+			require.Equal(t, "https://graph.microsoft.com https://graph.microsoft.com/.default", cloud.Graph+" "+cloud.GraphScope, authority)
+		} else {
+			require.Empty(t, cloud.Graph+cloud.GraphScope, authority)
+		}
+		_, err := mdecore.New(&fakeCred{}, mdecore.Options{Cloud: cloud})
+		require.NoError(t, err)
+	}
+}
+
 func TestWithoutGraphNoOperationOfGraphIsSent(t *testing.T) {
 	t.Parallel()
 	s := newService(t, asAsked)

@@ -201,5 +201,5 @@ func viewOfEvidence(e mdecore.AlertEvidence) evidenceView {
 			parts = append(parts, clean(p, 300))
 		}
 	}
-	return evidenceView{Type: clean(e.EntityType, 40), Summary: strings.Join(parts, " | "), SHA256: clean(e.SHA256, 64)}
+	return evidenceView{Type: clean(string(e.EntityType), 40), Summary: strings.Join(parts, " | "), SHA256: clean(e.SHA256, 64)}
 }

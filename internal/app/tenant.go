@@ -73,11 +73,11 @@ func (t Tenant) base() (mdecore.Cloud, error) {
 	if t.BaseURL == "" {
 		return mdecore.Public(), nil
 	}
-	return cloudAt(t.BaseURL)
+	return cloudAt(t.BaseURL, t.Authority)
 }
 
 // cloudAt is the cloud that an API's address belongs to, or an unnamed one.
-func cloudAt(address string) (mdecore.Cloud, error) {
+func cloudAt(address, authority string) (mdecore.Cloud, error) {
 	var found []mdecore.Cloud
 	var names []string
 	for _, known := range mdecore.Clouds() {
@@ -87,7 +87,7 @@ func cloudAt(address string) (mdecore.Cloud, error) {
 	}
 	switch len(found) {
 	case 0:
-		return mdecore.Custom(address, "", ""), nil
+		return mdecore.Custom(address, authority, ""), nil
 	case 1:
 		return found[0], nil
 	}
