@@ -24,7 +24,7 @@ test: ## all tests; PostgreSQL's run when MDE_TEST_POSTGRES is set
 	go test -race -shuffle=on ./...
 
 bench: ## every benchmark with its baseline in the same run
-	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/bench/
+	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/azpipe/ ./internal/download/ ./internal/bench/
 
 generate: ## make generated files fresh
 	go generate ./...
