@@ -44,19 +44,21 @@ func (s *sink) String() string {
 // simulatedFaults are the ways in which the tenant fails while secrets are looked for. The first ones put most into errors
 // and logs: a success, what the service said of a failure, a URL, and a body that is none of ours.
 func simulatedFaults() (usual, other []mdesim.Fault) {
-	return []mdesim.Fault{
+	usual = []mdesim.Fault{
 		{},
 		{Kind: mdesim.FaultEcho, Status: 500},
 		{Kind: mdesim.FaultEcho, Status: 400},
 		{Kind: mdesim.FaultCutAfter},
 		{Kind: mdesim.FaultContentType},
-	}, []mdesim.Fault{
+	}
+	other = []mdesim.Fault{
 		{Kind: mdesim.FaultStatus, Status: 401},
 		{Kind: mdesim.FaultStatus, Status: 403},
 		{Kind: mdesim.FaultStatus, Status: 429, RetryAfter: "3600"},
 		{Kind: mdesim.FaultTruncated},
 		{Kind: mdesim.FaultForeignLink},
 	}
+	return usual, other
 }
 
 // secretPlan says which methods are called with which faults: every method with the usual ones and one of the others in
