@@ -24,6 +24,8 @@ type sealed struct {
 	CreatedMS    int64     `json:"created_ms"`
 	ExpiresMS    int64     `json:"expires_ms"`
 	StartMS      int64     `json:"start_within_ms"`
+	Terms        Terms     `json:"terms"`
+	Parent       string    `json:"parent"`
 }
 
 // Digest computes the SHA-256 (lower-case hex) of everything that a vote on r is for: the plan with its resolved ids and
@@ -31,10 +33,11 @@ type sealed struct {
 // part of it. The claim computes it again from what is stored, so that an altered plan is not the one that was approved.
 func Digest(r Request) (string, error) {
 	b, err := json.Marshal(sealed{
-		Format: 1, ID: r.ID, Plan: r.Plan, Requester: r.Requester, Outcome: r.Outcome, Rule: r.Rule,
+		Format: 2, ID: r.ID, Plan: r.Plan, Requester: r.Requester, Outcome: r.Outcome, Rule: r.Rule,
 		Quorum:       append([]Quorum{}, r.Quorum...), // none is [], never null, whatever the store gives back
 		PolicyDigest: r.PolicyDigest, CreatedMS: r.CreatedAt.UnixMilli(),
 		ExpiresMS: r.ExpiresAt.UnixMilli(), StartMS: r.StartWithin.Milliseconds(),
+		Terms: r.Terms, Parent: r.Parent,
 	})
 	if err != nil {
 		return "", fmt.Errorf("request %s can't be digested: %w", r.ID, err)

@@ -18,6 +18,7 @@ const (
 	KindNoAnswer  Kind = "no_answer" // a needed answer could not be had; nothing was done
 	KindStore     Kind = "store"     // the database could not be read or written; nothing was done
 	KindTampering Kind = "tampering" // stored data does not verify
+	KindHeld      Kind = "held"      // stopped, frozen or paused by people: nothing is done until people go on
 )
 
 // Error is a refusal. Text tells the caller what was wrong and what to do; the cause is for the log only.

@@ -444,6 +444,10 @@ func TestAnAllowedCallIsDecidedAgainAtTheClaim(t *testing.T) {
 // policyOf answers every call alike, also with what no policy of ours would say.
 type policyOf struct{ d approvals.Decision }
 
+func (policyOf) Windows() []approvals.Window { return nil }
+
+func (policyOf) Limits() approvals.Limits { return approvals.Limits{} }
+
 func (p policyOf) Decide(approvals.Call) approvals.Decision { return p.d }
 func (policyOf) Digest() string                             { return "another" }
 

@@ -1,6 +1,8 @@
 package approvals
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -27,6 +29,8 @@ type Plan struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Preview is the plan in one sentence for people.
 	Preview string `json:"preview"`
+	// TimeBox, when set, says that what the steps do is undone after a time, as part of the same approval.
+	TimeBox *TimeBox `json:"timebox,omitempty"`
 }
 
 // Step is one write to the remote API, with everything it needs.
@@ -66,6 +70,32 @@ type Target struct {
 // maxSteps bounds a plan, so that no request outgrows what a person can look through.
 const maxSteps = 1000
 
+// Key is the SHA-256 (lower-case hex) of what the plan would do: the same for two plans that differ only in who asks, in
+// the reason and in what people read.
+func (p Plan) Key() string {
+	b, err := json.Marshal(struct {
+		Tenant, Tool string
+		Steps        []write
+		TimeBox      *TimeBox
+	}{p.Tenant, p.Tool, writes(p.Steps), p.TimeBox})
+	if err != nil {
+		return "" // a plan with arguments that are not JSON is let in nowhere
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// write is a step without its words.
+type write struct{ Action, Target, Args string }
+
+func writes(steps []Step) []write {
+	out := make([]write, len(steps))
+	for i, s := range steps {
+		out[i] = write{s.Action, strings.ToLower(s.Target), string(s.Args)}
+	}
+	return out
+}
+
 // Check refuses a plan that does not mean one thing: KindInvalid. It is asked when a request is made, and again when it
 // is shown, voted on and sent, because a card shows targets and a worker performs steps.
 func (p Plan) Check() error {
@@ -102,7 +132,6 @@ func (p Plan) checkTargets() error {
 }
 
 func (p Plan) checkSteps() error {
-	type write struct{ action, target, args string }
 	targets, seen := make(map[string]bool, len(p.Targets)), make(map[write]bool, len(p.Steps))
 	for _, t := range p.Targets {
 		targets[t.ID] = true

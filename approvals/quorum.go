@@ -12,16 +12,22 @@ import (
 // and unknown accounts are not. An error means that nobody could be asked, which is never a yes.
 type Directory interface {
 	Eligible(ctx context.Context, g Group, p Person) (bool, error)
+	// Size is how many people could count as members of a group who may approve now. Zero means that nobody can approve: an
+	// empty or unknown group; an error that nobody could be asked.
+	Size(ctx context.Context, g Group) (int, error)
 	// Known finds the person of the directory who has one of p's names, with all the names that the directory has for
 	// them; false when nobody has.
 	Known(ctx context.Context, p Person) (Person, bool, error)
 }
 
-// TallyOptions is what a Tally decides with; all three are needed.
+// TallyOptions is what a Tally decides with; all of it is needed, but Activity only when the policy has windows.
 type TallyOptions struct {
 	Policy    Policy
 	Verifier  *Verifier
 	Directory Directory
+	Activity  Activity
+	// Clock is time.Now unless set.
+	Clock func() time.Time
 }
 
 // Tally says whether an approval holds now. It trusts no stored answer: not the state, not the count, not the outcome.
@@ -29,6 +35,8 @@ type Tally struct {
 	policy    Policy
 	verifier  *Verifier
 	directory Directory
+	activity  Activity
+	clock     func() time.Time
 }
 
 // NewTally makes a Tally, and refuses to make one that could not answer.
@@ -41,7 +49,14 @@ func NewTally(o TallyOptions) (*Tally, error) {
 	case o.Directory == nil:
 		return nil, errors.New("no directory: without one nobody can be shown to be an approver")
 	}
-	return &Tally{policy: o.Policy, verifier: o.Verifier, directory: o.Directory}, nil
+	if o.Activity == nil && len(o.Policy.Windows()) > 0 {
+		return nil, errors.New("no activity: the policy counts what was done lately, and nobody could say")
+	}
+	t := &Tally{policy: o.Policy, verifier: o.Verifier, directory: o.Directory, activity: o.Activity, clock: o.Clock}
+	if t.clock == nil {
+		t.clock = time.Now
+	}
+	return t, nil
 }
 
 // Demand is one thing that must be there before a request may run, and how much of it is.
@@ -111,7 +126,10 @@ func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	now := t.decide(r)
+	now, err := t.decide(ctx, r)
+	if err != nil {
+		return Standing{}, err
+	}
 	demands, err := demandsOf(r, now)
 	if err != nil {
 		return Standing{}, err
@@ -175,11 +193,52 @@ func Genuine(r Request) error {
 
 // Demands lists what r needs: policy's answer when it was made and policy's answer now. KindDenied when either is a no,
 // or an answer that this version does not know.
-func (t *Tally) Demands(r Request) ([]Demand, error) { return demandsOf(r, t.decide(r)) }
+func (t *Tally) Demands(ctx context.Context, r Request) ([]Demand, error) {
+	now, err := t.decide(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return demandsOf(r, now)
+}
 
-// decide is policy's answer to r now.
-func (t *Tally) decide(r Request) Decision {
-	return t.policy.Decide(Call{Tool: r.Plan.Tool, Risk: r.Plan.Risk, Targets: r.Plan.Targets, Requester: r.Requester})
+// decide is policy's answer to r now. Once r has begun it is policy's answer as of its approval, so that the hour of the
+// day and what others do meanwhile don't stop it half way. KindNoAnswer when recent activity can't be counted.
+func (t *Tally) decide(ctx context.Context, r Request) (Decision, error) {
+	at := t.clock()
+	if r.Begun() {
+		at = r.lastVote()
+	}
+	return Decide(ctx, t.policy, t.activity, r.Plan, r.Requester, DecideAt{At: at, Except: r.ID, BreakGlass: r.Terms.BreakGlass})
+}
+
+// DecideAt says as of when, and without which request, a plan is decided.
+type DecideAt struct {
+	At         time.Time
+	Except     string
+	BreakGlass bool
+}
+
+// Decide asks policy about a plan, with what was done lately. A plan with a time-box is also asked about as the tool that
+// ends it, and the stricter of the two answers counts. KindNoAnswer when recent activity can't be counted.
+func Decide(ctx context.Context, p Policy, a Activity, plan Plan, by Requester, o DecideAt) (Decision, error) {
+	var recent Recent
+	if windows := p.Windows(); len(windows) > 0 {
+		var err error
+		recent, err = a.Recent(ctx, RecentQuery{Windows: windows, At: o.At, Requester: by.Person, Except: o.Except})
+		if err != nil {
+			return Decision{}, Refuse(KindNoAnswer, err, "what was done lately could not be counted; nothing was done, try again")
+		}
+	}
+	call := Call{
+		Tool: plan.Tool, Risk: plan.Risk, Args: plan.Args, Targets: plan.Targets, Requester: by,
+		At: o.At, Recent: recent, BreakGlass: o.BreakGlass,
+	}
+	d := p.Decide(call)
+	if plan.TimeBox == nil {
+		return d, nil
+	}
+	call.Tool, call.Risk = plan.TimeBox.Tool, plan.TimeBox.Risk
+	return Stricter(d, p.Decide(call)), nil
 }
 
 func demandsOf(r Request, now Decision) ([]Demand, error) {
@@ -243,14 +302,14 @@ func (d Demand) possible(r Request, now Decision) error {
 }
 
 func (d Demand) equal(o Demand) bool {
-	return d.Outcome == o.Outcome && d.Quorum.Count == o.Quorum.Count && d.Quorum.From.equal(o.Quorum.From)
+	return d.Outcome == o.Outcome && d.Quorum.Count == o.Quorum.Count && d.Quorum.sameGroups(o.Quorum)
 }
 
 // Empty reports whether the group names nobody.
-func (g Group) Empty() bool { return g.Slack == "" && len(g.People) == 0 }
+func (g Group) Empty() bool { return g.Slack == "" && len(g.People) == 0 && g.Role == "" }
 
 func (g Group) equal(o Group) bool {
-	return g.Name == o.Name && g.Slack == o.Slack && slices.Equal(g.People, o.People)
+	return g.Name == o.Name && g.Slack == o.Slack && g.Role == o.Role && slices.Equal(g.People, o.People)
 }
 
 // validVote refuses a vote that was not signed by a known face for exactly this request while it was open. One bad

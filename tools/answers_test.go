@@ -114,7 +114,7 @@ func TestHalfAListIsNoAnswer(t *testing.T) {
 				fmt.Fprintf(w, `{"value":[%s],"@odata.nextLink":"http://%s%s?page2"}`, page, r.Host, r.URL.Path)
 			})
 			task := worker.Task{Tag: approvals.Tag("ABCDEFGH", 0), Step: approvals.Step{Target: oneID}}
-			_, _, err := findDeviceAction(mdecore.ActionIsolate)(t.Context(), c, task, time.Now())
+			_, _, err := findDeviceAction(mdecore.ActionIsolate)(t.Context(), hands{reader: c}, task, time.Now())
 			require.ErrorContains(t, err, "incomplete")
 			_, err = reading(c).actionsOf(t.Context(), []*mdecore.Machine{{ID: oneID}})
 			require.ErrorContains(t, err, "incomplete", "an open action would be overlooked")
@@ -135,7 +135,7 @@ func TestHalfAListIsNoAnswer(t *testing.T) {
 func TestNothingToListIsNoError(t *testing.T) {
 	t.Parallel()
 	c := answering(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-	_, found, err := findDeviceAction(mdecore.ActionIsolate)(t.Context(), c, worker.Task{Step: approvals.Step{Target: oneID}}, time.Now())
+	_, found, err := findDeviceAction(mdecore.ActionIsolate)(t.Context(), hands{reader: c}, worker.Task{Step: approvals.Step{Target: oneID}}, time.Now())
 	require.NoError(t, err)
 	require.False(t, found)
 	_, err = reading(c).resolve(t.Context(), []string{"host01"})
@@ -147,11 +147,11 @@ func TestAnotherActionsEndIsNotBelieved(t *testing.T) {
 	c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"id":%q,"type":"Offboard","machineId":%q,"status":"Succeeded"}`, oneOther, otherID)
 	})
-	_, err := followDeviceAction(t.Context(), c, worker.Task{}, oneGUID)
+	_, err := followDeviceAction(t.Context(), hands{reader: c}, worker.Task{}, oneGUID)
 	require.ErrorContains(t, err, oneOther)
-	_, err = followCancellation(t.Context(), c, worker.Task{}, oneGUID)
+	_, err = followCancellation(t.Context(), hands{reader: c}, worker.Task{}, oneGUID)
 	require.ErrorContains(t, err, oneOther)
-	_, _, err = findCancellation(t.Context(), c, worker.Task{Step: approvals.Step{Target: oneGUID}}, time.Now())
+	_, _, err = findCancellation(t.Context(), hands{reader: c}, worker.Task{Step: approvals.Step{Target: oneGUID}}, time.Now())
 	require.ErrorContains(t, err, oneOther)
 	_, err = receipt(c.CancelMachineAction(t.Context(), oneGUID, mdecore.CancelRequest{Comment: "x"}))
 	var refused *worker.Refused

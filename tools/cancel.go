@@ -25,8 +25,8 @@ func cancelAction() declaration {
 		hints: Annotations{Destructive: true, OpenWorld: true},
 		plan:  planCancel,
 		performs: performs{
-			apply: func(ctx context.Context, writer *mdecore.Client, t worker.Task) (worker.Receipt, error) {
-				return receipt(writer.CancelMachineAction(ctx, t.Step.Target, mdecore.CancelRequest{Comment: comment(t)}))
+			apply: func(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
+				return receipt(with.writer.CancelMachineAction(ctx, t.Step.Target, mdecore.CancelRequest{Comment: comment(t)}))
 			},
 			find:   findCancellation,
 			follow: followCancellation,
@@ -70,8 +70,8 @@ func planCancel(ctx context.Context, s *session, in cancelActionIn) (approvals.P
 }
 
 // findCancellation looks for our tag in the action's cancellation comment.
-func findCancellation(ctx context.Context, reader *mdecore.Client, t worker.Task, _ time.Time) (worker.Receipt, bool, error) {
-	a, err := reader.GetMachineAction(ctx, t.Step.Target)
+func findCancellation(ctx context.Context, with hands, t worker.Task, _ time.Time) (worker.Receipt, bool, error) {
+	a, err := with.reader.GetMachineAction(ctx, t.Step.Target)
 	if err != nil {
 		return worker.Receipt{}, false, err
 	}
@@ -82,8 +82,8 @@ func findCancellation(ctx context.Context, reader *mdecore.Client, t worker.Task
 }
 
 // followCancellation turns the action's own end around: Cancelled is what was wanted.
-func followCancellation(ctx context.Context, reader *mdecore.Client, t worker.Task, actionID string) (worker.Progress, error) {
-	p, err := followDeviceAction(ctx, reader, t, actionID)
+func followCancellation(ctx context.Context, with hands, t worker.Task, actionID string) (worker.Progress, error) {
+	p, err := followDeviceAction(ctx, with, t, actionID)
 	if err != nil {
 		return worker.Progress{}, err
 	}

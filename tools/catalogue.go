@@ -39,18 +39,18 @@ func Catalogue() ([]Tool, error) {
 	return tools, nil
 }
 
-// Risks is the risk of every tool by name, from the declarations themselves: the vocabulary of policies, and what a worker
-// checks plans against.
-func Risks() (map[string]approvals.Risk, error) {
+// Facts is what every tool states of itself, by name, from the declarations themselves: the vocabulary of policies, and what
+// a worker checks plans against.
+func Facts() (map[string]approvals.ToolInfo, error) {
 	all, err := compileAll(declarations())
 	if err != nil {
 		return nil, err
 	}
-	risks := make(map[string]approvals.Risk, len(all))
+	facts := make(map[string]approvals.ToolInfo, len(all))
 	for _, c := range all {
-		risks[c.tool.Name] = c.tool.Risk
+		facts[c.tool.Name] = approvals.ToolInfo{Risk: c.tool.Risk, Toolset: string(c.tool.Toolset)}
 	}
-	return risks, nil
+	return facts, nil
 }
 
 // compileAll checks declarations, each and together, and reports every fault.

@@ -59,7 +59,7 @@ func described(t *testing.T, path string, s *jsonschema.Schema) {
 }
 
 func TestRisksAndHintsAreThoseOfTheDesign(t *testing.T) {
-	risks, err := Risks()
+	risks, err := Facts()
 	require.NoError(t, err)
 	require.Equal(t, map[string]approvals.Risk{
 		"find_devices": approvals.RiskRead, "get_device": approvals.RiskRead, "list_alerts": approvals.RiskRead, "get_alert": approvals.RiskRead,

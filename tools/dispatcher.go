@@ -167,7 +167,7 @@ func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
 	if tool.tool.Acts() {
 		return d.submit(ctx, tool, on, args, c.Origin)
 	}
-	if err := on.mayRead(c.Tool); err != nil {
+	if err := on.mayRead(ctx, c.Tool, args); err != nil {
 		return Result{}, err
 	}
 	out, text, err := tool.read(ctx, on, args)
@@ -177,10 +177,29 @@ func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
 	return Result{Tool: c.Tool, Output: out, Text: text}, nil
 }
 
+// Plan is the plan that a call of an acting tool would submit, with the tool's own checks. Nothing is submitted. It serves
+// faces that show a plan before somebody decides how to ask for it, and policy's explanations.
+func (d *Dispatcher) Plan(ctx context.Context, c Call) (approvals.Plan, error) {
+	tool, ok := d.byID[c.Tool]
+	if !ok || !tool.tool.Acts() {
+		return approvals.Plan{}, approvals.Refuse(approvals.KindInvalid, nil, "there is no acting tool %s%s", quoted(c.Tool, 60), didYouMean(c.Tool, d.names()))
+	}
+	args, problems := check(tool.tool.Args, c.Args)
+	if err := problems.refusal(c.Tool); err != nil {
+		return approvals.Plan{}, err
+	}
+	on := &session{house: d.house, who: c.Requester}
+	if err := on.mayRead(ctx, "get_device", nil); err != nil {
+		return approvals.Plan{}, err
+	}
+	plan, _, err := tool.plan(ctx, on, args)
+	return plan, refusal(err)
+}
+
 // submit plans and hands the plan to the gate, unless it is a dry run.
 func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, args json.RawMessage, origin approvals.Origin) (Result, error) {
 	// Planning shows facts about devices, so who may not read them gets no plan either.
-	if err := on.mayRead("get_device"); err != nil {
+	if err := on.mayRead(ctx, "get_device", nil); err != nil {
 		return Result{}, err
 	}
 	plan, dry, err := tool.plan(ctx, on, args)
@@ -188,7 +207,10 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 		return Result{}, err
 	}
 	if dry {
-		v := on.dryRun(plan)
+		v, err := on.dryRun(ctx, plan)
+		if err != nil {
+			return Result{}, err
+		}
 		return Result{Tool: tool.tool.Name, Output: v, Text: v.text()}, nil
 	}
 	r, err := on.gate.Submit(ctx, gate.Submission{Plan: plan, Requester: on.who, Origin: origin})
@@ -200,9 +222,12 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 }
 
 // dryRun draws a plan with what policy would answer.
-func (s *session) dryRun(plan approvals.Plan) requestView {
+func (s *session) dryRun(ctx context.Context, plan approvals.Plan) (requestView, error) {
 	v := viewOfPlan(plan, s.who)
-	a := s.gate.Decide(approvals.Call{Tool: plan.Tool, Risk: plan.Risk, Targets: plan.Targets, Requester: s.who})
+	a, err := s.gate.Answer(ctx, plan, s.who)
+	if err != nil {
+		return requestView{}, err
+	}
 	v.Policy = inWords(a.Outcome, a.Quorums(), a.Rule, a.Why)
 	for _, q := range a.Quorums() {
 		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
@@ -214,12 +239,15 @@ func (s *session) dryRun(plan approvals.Plan) requestView {
 	if a.ReasonRequired && plan.Reason == "" && a.Outcome != approvals.Deny {
 		v.Next += " Policy wants a reason."
 	}
-	return v
+	return v, nil
 }
 
 // mayRead asks policy whether the caller may read through that tool. Anything but allow means no.
-func (s *session) mayRead(tool string) error {
-	a := s.gate.Decide(approvals.Call{Tool: tool, Risk: approvals.RiskRead, Requester: s.who})
+func (s *session) mayRead(ctx context.Context, tool string, args json.RawMessage) error {
+	a, err := s.gate.Decide(ctx, approvals.Call{Tool: tool, Risk: approvals.RiskRead, Args: args, Requester: s.who})
+	if err != nil {
+		return err
+	}
 	if a.Outcome == approvals.Allow {
 		return nil
 	}

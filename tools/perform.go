@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/mdecore"
 )
@@ -19,14 +20,28 @@ type PerformerOptions struct {
 	Reader, Writer *mdecore.Client
 	// Tenant is the Entra tenant id of both; a plan for another one is refused.
 	Tenant string
+	// Board takes the effects of approved requests on our own switches: lifts, resumptions, extensions.
+	Board *control.Board
 }
 
 // Performer performs the steps of approved plans. It is the worker's side of the tools: faces have none, so that no face
 // can write to the tenant.
 type Performer struct {
+	hands  hands
+	tenant string
+	tools  map[string]*compiled
+}
+
+// hands are what a step may touch. To find and to follow, a step has no writer.
+type hands struct {
 	reader, writer *mdecore.Client
-	tenant         string
-	tools          map[string]*compiled
+	board          *control.Board
+}
+
+// looking is h without what writes to the tenant.
+func (h hands) looking() hands {
+	h.writer = nil
+	return h
 }
 
 var _ worker.Performer = (*Performer)(nil)
@@ -43,7 +58,10 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Performer{reader: o.Reader, writer: o.Writer, tenant: o.Tenant, tools: map[string]*compiled{}}
+	p := &Performer{
+		hands:  hands{reader: o.Reader, writer: o.Writer, board: o.Board},
+		tenant: o.Tenant, tools: map[string]*compiled{},
+	}
 	for _, c := range all {
 		if c.tool.Acts() {
 			p.tools[c.tool.Name] = c
@@ -65,7 +83,7 @@ func (p *Performer) Apply(ctx context.Context, t worker.Task) (worker.Receipt, e
 	if err != nil {
 		return worker.Receipt{}, &worker.Refused{Text: err.Error(), Err: err}
 	}
-	return c.performs.apply(acting(ctx), p.writer, t)
+	return c.performs.apply(acting(ctx), p.hands, t)
 }
 
 // Find looks for a step's write in the tenant, by its tag, among what was created since.
@@ -74,7 +92,7 @@ func (p *Performer) Find(ctx context.Context, t worker.Task, since time.Time) (w
 	if err != nil {
 		return worker.Receipt{}, false, err
 	}
-	return c.performs.find(acting(ctx), p.reader, t, since)
+	return c.performs.find(acting(ctx), p.hands.looking(), t, since)
 }
 
 // Follow asks how far an accepted step has come.
@@ -83,7 +101,7 @@ func (p *Performer) Follow(ctx context.Context, t worker.Task, actionID string) 
 	if err != nil {
 		return worker.Progress{}, err
 	}
-	return c.performs.follow(acting(ctx), p.reader, t, actionID)
+	return c.performs.follow(acting(ctx), p.hands.looking(), t, actionID)
 }
 
 // tool finds the acting tool of a task and refuses what was not planned for this tenant or by this catalogue.

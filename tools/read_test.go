@@ -207,6 +207,10 @@ func TestACallNeedsAPersonAndPolicysLeave(t *testing.T) {
 // fixed is a policy that always answers the same.
 type fixed struct{ outcome approvals.Outcome }
 
+func (fixed) Windows() []approvals.Window { return nil }
+
+func (fixed) Limits() approvals.Limits { return approvals.Limits{} }
+
 func (f fixed) Decide(approvals.Call) approvals.Decision {
 	return approvals.Decision{Outcome: f.outcome, Rule: "fixed", Why: "because"}
 }

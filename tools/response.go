@@ -47,12 +47,12 @@ func planIsolate(ctx context.Context, s *session, in isolateIn) (approvals.Plan,
 	})
 }
 
-func applyIsolate(ctx context.Context, writer *mdecore.Client, t worker.Task) (worker.Receipt, error) {
+func applyIsolate(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
 	var step isolateStep
 	if err := json.Unmarshal(t.Step.Args, &step); err != nil {
 		return worker.Receipt{}, damaged(t, err)
 	}
-	a, err := writer.IsolateMachine(ctx, t.Step.Target, mdecore.IsolateRequest{Comment: comment(t), IsolationType: step.IsolationType})
+	a, err := with.writer.IsolateMachine(ctx, t.Step.Target, mdecore.IsolateRequest{Comment: comment(t), IsolationType: step.IsolationType})
 	return receipt(a, err)
 }
 
@@ -80,8 +80,8 @@ func planRelease(ctx context.Context, s *session, in releaseIn) (approvals.Plan,
 	})
 }
 
-func applyRelease(ctx context.Context, writer *mdecore.Client, t worker.Task) (worker.Receipt, error) {
-	return receipt(writer.UnisolateMachine(ctx, t.Step.Target, mdecore.UnisolateRequest{Comment: comment(t)}))
+func applyRelease(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
+	return receipt(with.writer.UnisolateMachine(ctx, t.Step.Target, mdecore.UnisolateRequest{Comment: comment(t)}))
 }
 
 // deviceWork is one kind of write to each of several devices.
@@ -132,13 +132,13 @@ func naming(devices []*mdecore.Machine) string {
 }
 
 // findDeviceAction looks for a step's write among the device's actions of that type, by our tag at the start of the comment.
-func findDeviceAction(kind mdecore.ActionType) func(context.Context, *mdecore.Client, worker.Task, time.Time) (worker.Receipt, bool, error) {
-	return func(ctx context.Context, reader *mdecore.Client, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
+func findDeviceAction(kind mdecore.ActionType) func(context.Context, hands, worker.Task, time.Time) (worker.Receipt, bool, error) {
+	return func(ctx context.Context, with hands, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
 		var f filter
 		f.eq("machineId", t.Step.Target)
 		f.eq("type", string(kind))
 		f.since("creationDateTimeUtc", since)
-		actions, err := listActions(ctx, reader, f.String())
+		actions, err := listActions(ctx, with.reader, f.String())
 		if err != nil {
 			return worker.Receipt{}, false, err
 		}
@@ -153,8 +153,8 @@ func findDeviceAction(kind mdecore.ActionType) func(context.Context, *mdecore.Cl
 }
 
 // followDeviceAction asks how far an isolation or release has come.
-func followDeviceAction(ctx context.Context, reader *mdecore.Client, _ worker.Task, actionID string) (worker.Progress, error) {
-	a, err := reader.GetMachineAction(ctx, actionID)
+func followDeviceAction(ctx context.Context, with hands, _ worker.Task, actionID string) (worker.Progress, error) {
+	a, err := with.reader.GetMachineAction(ctx, actionID)
 	if err != nil {
 		return worker.Progress{}, err
 	}

@@ -67,7 +67,10 @@ func readWhoami(ctx context.Context, s *session, in whoamiIn) (whoamiOut, string
 		Tenant: s.tenant, Cloud: s.cloud, Token: s.token(ctx), Tools: []mayView{}, Limit: s.maxDevices,
 	}
 	for _, t := range asked {
-		a := s.gate.Decide(approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
+		a, err := s.gate.Decide(ctx, approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
+		if err != nil {
+			return whoamiOut{}, "", err
+		}
 		out.Tools = append(out.Tools, mayView{
 			Tool: t.Name, Risk: string(t.Risk), Policy: inWords(a.Outcome, a.Quorums(), a.Rule, a.Why),
 		})

@@ -36,9 +36,9 @@ type spec[In, Out any] struct {
 
 // performs is how one frozen step of an acting tool is sent, found again and followed.
 type performs struct {
-	apply  func(context.Context, *mdecore.Client, worker.Task) (worker.Receipt, error)
-	find   func(ctx context.Context, reader *mdecore.Client, t worker.Task, since time.Time) (worker.Receipt, bool, error)
-	follow func(ctx context.Context, reader *mdecore.Client, t worker.Task, actionID string) (worker.Progress, error)
+	apply  func(context.Context, hands, worker.Task) (worker.Receipt, error)
+	find   func(ctx context.Context, with hands, t worker.Task, since time.Time) (worker.Receipt, bool, error)
+	follow func(ctx context.Context, with hands, t worker.Task, actionID string) (worker.Progress, error)
 }
 
 func (p performs) complete() bool { return p.apply != nil && p.find != nil && p.follow != nil }

@@ -22,6 +22,8 @@ import (
 // listed is a directory that knows the people a group lists.
 type listed struct{}
 
+func (listed) Size(context.Context, approvals.Group) (int, error) { return 9, nil }
+
 func (listed) Eligible(_ context.Context, g approvals.Group, p approvals.Person) (bool, error) {
 	return slices.Contains(g.People, p.ID), nil
 }
@@ -50,7 +52,7 @@ func staffed(t *testing.T) *office {
 		Store: o.DB, Policy: o.Policy, Signer: signer, Verifier: verifier, Directory: listed{}, Clock: o.Clock.Now,
 	})
 	require.NoError(t, err)
-	risks, err := Risks()
+	risks, err := Facts()
 	require.NoError(t, err)
 	o.worker, err = worker.New(worker.Options{
 		Store: o.DB, Policy: o.Policy, Verifier: verifier, Directory: listed{}, Performer: o.performer, Tools: risks, Clock: o.Clock.Now,

@@ -59,7 +59,9 @@ func New(o Options) (*Box, error) {
 	case o.Signer == nil:
 		return nil, errors.New("the ballot box has no signer: set the vote signing key")
 	}
-	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: o.Policy, Verifier: o.Verifier, Directory: o.Directory})
+	tally, err := approvals.NewTally(approvals.TallyOptions{
+		Policy: o.Policy, Verifier: o.Verifier, Directory: o.Directory, Activity: o.Store, Clock: o.Clock,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +186,7 @@ func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved 
 	if err != nil {
 		return false, err
 	}
-	demands, err := b.tally.Demands(asked)
+	demands, err := b.tally.Demands(ctx, asked)
 	if err != nil && in.Verdict != approvals.VerdictDeny {
 		return false, err
 	}

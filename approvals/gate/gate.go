@@ -63,8 +63,26 @@ func New(o Options) (*Gate, error) {
 // Close ends the background reading; waiters return what they know.
 func (g *Gate) Close() { g.feed.close() }
 
-// Decide is policy's answer to a call, without recording anything.
-func (g *Gate) Decide(c approvals.Call) approvals.Decision { return g.policy.Decide(c) }
+// Decide is policy's answer to a call now, without recording anything. A call without a moment is asked about for now.
+// KindNoAnswer when what was done lately can't be counted.
+func (g *Gate) Decide(ctx context.Context, c approvals.Call) (approvals.Decision, error) {
+	if c.At.IsZero() {
+		c.At = g.now()
+	}
+	if windows := g.policy.Windows(); len(windows) > 0 {
+		recent, err := g.store.Recent(ctx, approvals.RecentQuery{Windows: windows, At: c.At, Requester: c.Requester.Person})
+		if err != nil {
+			return approvals.Decision{}, approvals.Refuse(approvals.KindNoAnswer, err, "what was done lately could not be counted; nothing was done, try again")
+		}
+		c.Recent = recent
+	}
+	return g.policy.Decide(c), nil
+}
+
+// Answer is policy's answer to a plan as Submit would get it now, without recording anything.
+func (g *Gate) Answer(ctx context.Context, plan approvals.Plan, by approvals.Requester) (approvals.Decision, error) {
+	return approvals.Decide(ctx, g.policy, g.store, plan, by, approvals.DecideAt{At: g.now()})
+}
 
 // Get returns a request as it is now: one that is overdue is expired. Only the ballot box and a worker write that down,
 // because the clock of a process that only reads must not end other people's requests.

@@ -31,7 +31,10 @@ func (g *Gate) Submit(ctx context.Context, s Submission) (approvals.Request, err
 	if err != nil {
 		return approvals.Request{}, g.refuse(ctx, s, err)
 	}
-	d := g.policy.Decide(approvals.Call{Tool: s.Plan.Tool, Risk: s.Plan.Risk, Targets: s.Plan.Targets, Requester: s.Requester})
+	d, err := approvals.Decide(ctx, g.policy, g.store, s.Plan, s.Requester, approvals.DecideAt{At: g.now()})
+	if err != nil {
+		return approvals.Request{}, err
+	}
 	if err := permitted(s, d); err != nil {
 		return approvals.Request{}, g.refuse(ctx, s, err)
 	}
@@ -116,7 +119,7 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 		ID: g.newID(), Plan: s.Plan, Requester: s.Requester, Origin: s.Origin,
 		Outcome: d.Outcome, Rule: d.Rule, PolicyDigest: g.policy.Digest(),
 		CreatedAt: now, ExpiresAt: now.Add(d.Expires.Truncate(time.Millisecond)), StartWithin: d.StartBefore.Truncate(time.Millisecond),
-		State: approvals.Pending, Message: "waits for approval",
+		State: approvals.Pending, Message: "waits for approval", Terms: d.Terms, Key: s.Plan.Key(),
 	}
 	switch d.Outcome {
 	case approvals.Approve:

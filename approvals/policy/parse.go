@@ -11,8 +11,8 @@ import (
 
 // Known is what a policy file may name.
 type Known struct {
-	// Tools are the tools that exist, with the risks they state.
-	Tools map[string]approvals.Risk
+	// Tools are the tools that exist, with what they state of themselves.
+	Tools map[string]approvals.ToolInfo
 	// Approvers is the group used where the file names none; it may be empty.
 	Approvers approvals.Group
 }

@@ -13,9 +13,9 @@ import (
 )
 
 func known() policy.Known {
-	return policy.Known{Tools: map[string]approvals.Risk{
-		"isolate_devices": approvals.RiskContain, "release_devices": approvals.RiskExpose,
-		"run_script": approvals.RiskExecute, "offboard_devices": approvals.RiskOff, "find_devices": approvals.RiskRead,
+	return policy.Known{Tools: map[string]approvals.ToolInfo{
+		"isolate_devices": {Risk: approvals.RiskContain}, "release_devices": {Risk: approvals.RiskExpose},
+		"run_script": {Risk: approvals.RiskExecute}, "offboard_devices": {Risk: approvals.RiskOff}, "find_devices": {Risk: approvals.RiskRead},
 	}}
 }
 

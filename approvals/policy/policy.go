@@ -148,6 +148,12 @@ func seal(c content) (*Policy, error) {
 // Digest is the SHA-256 (lower-case hex) of everything that answers depend on. How a file is laid out is not part of it.
 func (p *Policy) Digest() string { return p.digest }
 
+// Windows lists the counts of recent activity that answers depend on.
+func (p *Policy) Windows() []approvals.Window { return nil }
+
+// Limits bound what one requester may keep waiting.
+func (p *Policy) Limits() approvals.Limits { return approvals.Limits{} }
+
 // Decide answers a call. Each target is answered by the first rule that matches it, as if it were the only one; the call
 // gets the strictest of these answers, so that one target can't bring the others under a milder rule.
 func (p *Policy) Decide(c approvals.Call) approvals.Decision {

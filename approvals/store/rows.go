@@ -11,7 +11,7 @@ import (
 )
 
 const requestColumns = `id, plan, requester, origin, outcome, rule, quorum, policy_digest, digest, created_ms, expires_ms,
-	start_within_ms, state, version, decided_ms, finished_ms, message`
+	start_within_ms, state, version, decided_ms, finished_ms, message, terms, parent, plan_key, attached`
 
 func ms(t time.Time) int64 {
 	if t.IsZero() {
@@ -53,17 +53,24 @@ func tampered(cause error, format string, args ...any) error {
 }
 
 func scanRequest(row scanner) (r approvals.Request, err error) {
-	var plan, requester, origin, quorum string
+	var plan, requester, origin, quorum, terms, attached string
 	var created, expires, within, decided, finished int64
 	err = row.Scan(&r.ID, &plan, &requester, &origin, &r.Outcome, &r.Rule, &quorum, &r.PolicyDigest, &r.Digest,
-		&created, &expires, &within, &r.State, &r.Version, &decided, &finished, &r.Message)
+		&created, &expires, &within, &r.State, &r.Version, &decided, &finished, &r.Message, &terms, &r.Parent, &r.Key, &attached)
 	if err != nil {
 		return r, err
 	}
 	for _, part := range []struct {
 		name, text string
 		into       any
-	}{{"plan", plan, &r.Plan}, {"requester", requester, &r.Requester}, {"origin", origin, &r.Origin}, {"quorum", quorum, &r.Quorum}} {
+	}{
+		{"plan", plan, &r.Plan},
+		{"requester", requester, &r.Requester},
+		{"origin", origin, &r.Origin},
+		{"quorum", quorum, &r.Quorum},
+		{"terms", terms, &r.Terms},
+		{"list of attached people", attached, &r.Attached},
+	} {
 		if err := json.Unmarshal([]byte(part.text), part.into); err != nil {
 			return r, tampered(err, "the %s of request %s can't be read", part.name, clip(r.ID))
 		}

@@ -64,11 +64,12 @@ func (tx *Tx) Insert(ctx context.Context, r approvals.Request, e approvals.Event
 		return err
 	}
 	n, err := tx.exec(ctx, `INSERT INTO requests (id, plan, requester, requester_id, origin, outcome, rule, quorum, policy_digest,
-		digest, created_ms, expires_ms, start_within_ms, state, version, decided_ms, moved_ms, message)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
+		digest, created_ms, expires_ms, start_within_ms, state, version, decided_ms, moved_ms, message, terms, parent, plan_key, tool, risk)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+		ON CONFLICT (id) DO NOTHING`,
 		r.ID, texts[0], texts[1], personKey(r.Requester.ID), texts[2], string(r.Outcome), plain(r.Rule), texts[3], r.PolicyDigest,
 		r.Digest, ms(r.CreatedAt), ms(r.ExpiresAt), r.StartWithin.Milliseconds(), string(r.State), r.Version, ms(r.DecidedAt),
-		ms(r.CreatedAt), plain(r.Message))
+		ms(r.CreatedAt), plain(r.Message), texts[4], r.Parent, r.Key, plain(r.Plan.Tool), string(r.Plan.Risk))
 	if err != nil {
 		return err
 	}
@@ -89,9 +90,9 @@ func (tx *Tx) Insert(ctx context.Context, r approvals.Request, e approvals.Event
 	return nil
 }
 
-// prepare checks that a new request is one and returns its JSON columns: plan, requester, origin, quorum.
-func prepare(r approvals.Request) (approvals.Request, [4]string, error) {
-	var texts [4]string
+// prepare checks that a new request is one and returns its JSON columns: plan, requester, origin, quorum, terms.
+func prepare(r approvals.Request) (approvals.Request, [5]string, error) {
+	var texts [5]string
 	r.Version = max(r.Version, 1)
 	if r.State == approvals.Approved && r.DecidedAt.IsZero() {
 		r.DecidedAt = r.CreatedAt
@@ -110,7 +111,7 @@ func prepare(r approvals.Request) (approvals.Request, [4]string, error) {
 	for i, part := range []struct {
 		name string
 		v    any
-	}{{"plan", r.Plan}, {"requester", r.Requester}, {"origin", r.Origin}, {"quorum", r.Quorum}} {
+	}{{"plan", r.Plan}, {"requester", r.Requester}, {"origin", r.Origin}, {"quorum", r.Quorum}, {"terms", r.Terms}} {
 		var err error
 		if texts[i], err = encode(part.name, part.v); err != nil {
 			return r, texts, err

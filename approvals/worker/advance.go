@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
@@ -109,12 +108,15 @@ var errTooLate = errors.New("approved, but it was not started in time")
 // verify decides whether a step of r may be sent now, from what can't be forged in the database: the tools' own risks,
 // the audit, this worker's own policy, signed votes and the directory's answer of this moment.
 func (w *Worker) verify(ctx context.Context, r approvals.Request) error {
-	if risk, ok := w.o.Tools[r.Plan.Tool]; !ok || risk != r.Plan.Risk || !risk.Valid() || risk == approvals.RiskRead {
+	if tool, ok := w.o.Tools[r.Plan.Tool]; !ok || tool.Risk != r.Plan.Risk || !tool.Risk.Valid() || tool.Risk == approvals.RiskRead {
 		return approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
 			r.Plan.Tool, r.Plan.Risk)
 	}
 	if err := change.Verify(ctx, w.o.Store, r); err != nil {
 		return err
+	}
+	if r.Parent != "" {
+		return w.verifyChild(ctx, r)
 	}
 	standing, err := w.tally.Count(ctx, r)
 	if err != nil {
@@ -129,7 +131,7 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) error {
 // inTime says whether it is too late to start, or, once something was sent, to go on. The limits run from the last
 // signed vote, because the stored time of the decision could have been moved.
 func (w *Worker) inTime(r approvals.Request, standing approvals.Standing) error {
-	if begun(r) {
+	if r.Begun() {
 		within := max(w.timing.RunLimit, standing.StartWithin)
 		if !w.now().Before(standing.Since.Add(within)) {
 			return approvals.Refuse(approvals.KindDenied, nil, "not sent within %v of the approval; ask again for what is still wanted", within)
@@ -144,13 +146,6 @@ func (w *Worker) inTime(r approvals.Request, standing approvals.Standing) error 
 		return errTooLate
 	}
 	return nil
-}
-
-// begun reports whether something of r was sent.
-func begun(r approvals.Request) bool {
-	return slices.ContainsFunc(r.Steps, func(s approvals.StepStatus) bool {
-		return s.State != approvals.StepWaiting && s.State != approvals.StepSkipped
-	})
 }
 
 // turnAway ends what may not run, and comes back later when only an answer was missing.

@@ -20,9 +20,9 @@ type Options struct {
 	Directory approvals.Directory
 	// Performer acts on the tenant; needed when Queues has store.QueueMDE.
 	Performer Performer
-	// Tools are the risks that the tools state. A plan that states another one was altered, so this is needed with
+	// Tools are what the tools state of themselves. A plan that states another risk was altered, so this is needed with
 	// Performer.
-	Tools map[string]approvals.Risk
+	Tools map[string]approvals.ToolInfo
 	// Notifier is nil when this process has no face; needed when Queues has store.QueueSlack.
 	Notifier Notifier
 	Timing   Timing
@@ -120,7 +120,9 @@ func New(o Options) (*Worker, error) {
 	if len(o.Queues) == 0 {
 		return nil, errors.New("the worker has neither a performer nor a notifier: it has nothing to do")
 	}
-	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: o.Policy, Verifier: o.Verifier, Directory: o.Directory})
+	tally, err := approvals.NewTally(approvals.TallyOptions{
+		Policy: o.Policy, Verifier: o.Verifier, Directory: o.Directory, Activity: o.Store, Clock: o.Clock,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func LoadPolicy(cfg PolicyConfig) (approvals.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("MDE_POLICY_FILE: the policy can't be read: %w", err)
 	}
-	known, err := tools.Risks()
+	known, err := tools.Facts()
 	if err != nil {
 		return nil, err
 	}

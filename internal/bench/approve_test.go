@@ -28,6 +28,8 @@ import (
 // everyone finds everybody eligible, so that the benchmark measures the gate and not a directory.
 type everyone struct{}
 
+func (everyone) Size(context.Context, approvals.Group) (int, error) { return 9, nil }
+
 func (everyone) Eligible(context.Context, approvals.Group, approvals.Person) (bool, error) {
 	return true, nil
 }
@@ -122,7 +124,7 @@ func (r *rig) gate(b *testing.B, log *slog.Logger) {
 	require.NoError(b, err)
 	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: r.client, Writer: r.client, Tenant: mdesim.DefaultTenantID})
 	require.NoError(b, err)
-	risks, err := tools.Risks()
+	risks, err := tools.Facts()
 	require.NoError(b, err)
 	w, err := worker.New(worker.Options{
 		Store: r.store, Policy: rules, Verifier: verifier, Directory: everyone{}, Performer: performer, Tools: risks, Logger: log,

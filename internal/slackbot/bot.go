@@ -69,7 +69,7 @@ type (
 	}
 	requests interface {
 		Get(ctx context.Context, id string) (approvals.Request, error)
-		Decide(c approvals.Call) approvals.Decision
+		Answer(ctx context.Context, plan approvals.Plan, by approvals.Requester) (approvals.Decision, error)
 	}
 	ballotBox interface {
 		Cast(ctx context.Context, b ballot.Ballot) (approvals.Request, error)

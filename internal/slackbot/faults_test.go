@@ -16,7 +16,9 @@ import (
 // broken stands for a defect on a vote's way.
 type broken struct{}
 
-func (broken) Decide(approvals.Call) approvals.Decision { panic("a defect") }
+func (broken) Answer(context.Context, approvals.Plan, approvals.Requester) (approvals.Decision, error) {
+	panic("a defect")
+}
 
 func (broken) Get(context.Context, string) (approvals.Request, error) { panic("a defect") }
 

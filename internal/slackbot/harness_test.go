@@ -229,7 +229,7 @@ func (h *house) work(t *testing.T) {
 	t.Helper()
 	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: h.defender, Writer: h.defender, Tenant: mdesim.DefaultTenantID})
 	require.NoError(t, err)
-	risks, err := tools.Risks()
+	risks, err := tools.Facts()
 	require.NoError(t, err)
 	w, err := worker.New(worker.Options{
 		Store: h.db, Policy: h.policy, Verifier: h.verifier, Directory: h.people, Performer: performer, Tools: risks,

@@ -142,6 +142,15 @@ func (p *People) Eligible(ctx context.Context, group approvals.Group, person app
 	return p.member(ctx, group, now, user)
 }
 
+// Size is how many accounts are members of group. An error means that Slack could not be asked.
+func (p *People) Size(ctx context.Context, group approvals.Group) (int, error) {
+	if group.Slack == "" {
+		return len(group.People), nil
+	}
+	members, err := p.members(ctx, group.Slack)
+	return len(members), err
+}
+
 // member reports whether somebody who was identified just now is in group.
 func (p *People) member(ctx context.Context, group approvals.Group, now approvals.Person, user string) (bool, error) {
 	if slices.ContainsFunc(group.People, func(id string) bool { return strings.EqualFold(id, now.ID) }) {

@@ -297,9 +297,12 @@ func (b *Bot) mayRead(ctx context.Context, who approvals.Person, user string, r 
 		return nil
 	}
 	groups := []approvals.Group{b.responders}
-	now := b.requests.Decide(approvals.Call{Tool: r.Plan.Tool, Risk: r.Plan.Risk, Targets: r.Plan.Targets, Requester: r.Requester})
+	now, err := b.requests.Answer(ctx, r.Plan, r.Requester)
+	if err != nil {
+		return err
+	}
 	for _, q := range append(slices.Clone(r.Quorum), now.Quorums()...) { // the policy of today may want others to vote
-		groups = append(groups, q.From)
+		groups = append(groups, q.Groups()...)
 	}
 	var unanswered error
 	for _, g := range groups {

@@ -81,10 +81,17 @@ func ParsePolicy(t testing.TB, rules string) approvals.Policy {
 }
 
 // Tools are the tools that the lab's worker knows.
-func Tools() map[string]approvals.Risk {
-	return map[string]approvals.Risk{
-		"isolate_devices": approvals.RiskContain, "release_devices": approvals.RiskExpose, "run_script": approvals.RiskExecute,
-		"tag_devices": approvals.RiskAnnotate, "offboard_devices": approvals.RiskOff, "get_device": approvals.RiskRead,
+func Tools() map[string]approvals.ToolInfo {
+	return map[string]approvals.ToolInfo{
+		"isolate_devices":  {Risk: approvals.RiskContain, Toolset: "response"},
+		"release_devices":  {Risk: approvals.RiskExpose, Toolset: "response"},
+		"run_script":       {Risk: approvals.RiskExecute, Toolset: "live_response"},
+		"tag_devices":      {Risk: approvals.RiskAnnotate, Toolset: "devices"},
+		"offboard_devices": {Risk: approvals.RiskOff, Toolset: "response"},
+		"get_device":       {Risk: approvals.RiskRead, Toolset: "devices"},
+		"lift_stop":        {Risk: approvals.RiskDestroy, Toolset: "requests"},
+		"resume_request":   {Risk: approvals.RiskContain, Toolset: "requests"},
+		"extend_timebox":   {Risk: approvals.RiskContain, Toolset: "requests"},
 	}
 }
 
@@ -123,7 +130,7 @@ func Ann() approvals.Requester {
 // Plan is a plan of a tool on so many devices.
 func Plan(tool string, devices int) approvals.Plan {
 	p := approvals.Plan{
-		Tenant: "11111111-2222-3333-4444-555555555555", Tool: tool, Risk: Tools()[tool], Reason: "beaconing to a known C2",
+		Tenant: "11111111-2222-3333-4444-555555555555", Tool: tool, Risk: Tools()[tool].Risk, Reason: "beaconing to a known C2",
 		Args: json.RawMessage(`{"devices":["host"]}`), Preview: tool,
 	}
 	for i := range devices {

@@ -92,6 +92,13 @@ func (d *Directory) Eligible(_ context.Context, g approvals.Group, p approvals.P
 	return slices.Contains(d.members[g.Name], strings.ToLower(p.ID)), nil
 }
 
+// Size implements approvals.Directory.
+func (d *Directory) Size(_ context.Context, g approvals.Group) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.members[g.Name]), d.down
+}
+
 // Known implements approvals.Directory: it knows everybody by their e-mail address but strangers.
 func (d *Directory) Known(_ context.Context, p approvals.Person) (approvals.Person, bool, error) {
 	d.mu.Lock()

@@ -161,7 +161,8 @@ func removed(t *testing.T, s suite, raw *sql.DB) {
 	require.Contains(t, faults(), "request AAAA0002 has 0 votes, but the audit says 1")
 	r := Pending(t, "AAAA0009", 1)
 	Exec(t, raw, `INSERT INTO requests SELECT 'AAAA0009', plan, requester, requester_id, origin, outcome, rule, quorum, policy_digest, digest,
-		created_ms, expires_ms, start_within_ms, 'approved', version, decided_ms, 0, moved_ms, message FROM requests WHERE id = 'AAAA0001'`)
+		created_ms, expires_ms, start_within_ms, 'approved', version, decided_ms, 0, moved_ms, message,
+				terms, parent, plan_key, attached, tool, risk FROM requests WHERE id = 'AAAA0001'`)
 	Exec(t, raw, "INSERT INTO steps (request_id, idx, state, version, updated_ms) VALUES ($1, 0, 'waiting', 1, 1)", r.ID)
 	require.Contains(t, faults(), `request AAAA0009 is "approved", but the audit says ""`)
 	Exec(t, raw, "DELETE FROM steps WHERE request_id = 'AAAA0001'")

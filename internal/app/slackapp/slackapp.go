@@ -75,7 +75,7 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	if err != nil {
 		return nil, err
 	}
-	risks, err := tools.Risks()
+	risks, err := tools.Facts()
 	if err != nil {
 		return nil, err
 	}
