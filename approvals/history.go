@@ -1,6 +1,10 @@
 package approvals
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // EventVote is the type of the audit row that goes with every stored vote.
 const EventVote = "vote"
@@ -10,6 +14,9 @@ const EventRefused = "refused"
 
 // EventSubmitted is the type of a request's first audit row.
 const EventSubmitted = "submitted"
+
+// EventBreakGlass is the type of the audit row that goes with a request whose requester used the emergency way.
+const EventBreakGlass = "break_glass"
 
 // EventWithdrawn is the type of the audit row of a withdrawal from a running request. From then on nothing of it is sent.
 const EventWithdrawn = "withdrawn"
@@ -40,6 +47,9 @@ func CheckHistory(r Request, events []Event) error {
 	if h.votes != len(r.Votes) {
 		return h.fault("it has %d votes and its audit says %d", len(r.Votes), h.votes)
 	}
+	if err := h.sameAttached(); err != nil {
+		return err
+	}
 	if len(r.Steps) != len(r.Plan.Steps) {
 		return h.fault("it has %d steps and its plan has %d", len(r.Steps), len(r.Plan.Steps))
 	}
@@ -56,6 +66,7 @@ type history struct {
 	request  Request
 	state    State
 	votes    int
+	attached []string
 	steps    map[int]StepState
 	attempts map[int]int
 }
@@ -73,6 +84,8 @@ func (h *history) apply(e Event) error {
 		return h.fault("audit row %d belongs to request %q", e.Seq, e.RequestID)
 	case e.Type == EventVote:
 		h.votes++
+	case e.Type == EventAttached:
+		h.attached = append(h.attached, e.Actor)
 	case e.From == "" && e.To == "":
 		return nil // an event, not a transition
 	case e.Step >= 0:
@@ -103,6 +116,28 @@ func (h *history) moveStep(e Event) error {
 		h.attempts[e.Step]++
 	}
 	return nil
+}
+
+// sameAttached compares the people who asked for the same: one taken out of the row could approve.
+func (h *history) sameAttached() error {
+	stored := make([]string, len(h.request.Attached))
+	for i, p := range h.request.Attached {
+		stored[i] = p.ID
+	}
+	if !slices.Equal(plainIDs(stored), plainIDs(h.attached)) {
+		return h.fault("%v asked for the same and its audit says %v", stored, h.attached)
+	}
+	return nil
+}
+
+// plainIDs are ids as the store compares them, sorted and each once.
+func plainIDs(ids []string) []string {
+	plain := make([]string, len(ids))
+	for i, id := range ids {
+		plain[i] = strings.ToLower(strings.TrimSpace(id))
+	}
+	slices.Sort(plain)
+	return slices.Compact(plain)
 }
 
 func (h *history) fault(format string, args ...any) error {

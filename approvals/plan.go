@@ -31,6 +31,8 @@ type Plan struct {
 	Preview string `json:"preview"`
 	// TimeBox, when set, says that what the steps do is undone after a time, as part of the same approval.
 	TimeBox *TimeBox `json:"timebox,omitempty"`
+	// Resumes, when set, is what goes on when the plan is performed. Policy is asked about it as well.
+	Resumes *Resumed `json:"resumes,omitempty"`
 }
 
 // Step is one write to the remote API, with everything it needs.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,6 +37,9 @@ type Vote struct {
 	// Reason is the voter's words, when they deny. Untrusted text.
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
+	// Groups are those, of all that the request asks, in which the voter was when they voted; see Group.Marks. They are
+	// signed, so that long afterwards it can be told whose yes this was.
+	Groups []string `json:"groups,omitempty"`
 	// KeyID names the key that signed; Signature is Ed25519 over the canonical form.
 	KeyID     string `json:"key_id"`
 	Signature []byte `json:"signature"`
@@ -44,15 +48,34 @@ type Vote struct {
 // canonical is the signed form: fixed field order, milliseconds, no signature.
 func (v Vote) canonical() ([]byte, error) {
 	return json.Marshal(struct {
-		Format  int     `json:"format"`
-		ID      string  `json:"request_id"`
-		Digest  string  `json:"digest"`
-		Voter   Person  `json:"voter"`
-		Verdict Verdict `json:"verdict"`
-		Reason  string  `json:"reason"`
-		AtMS    int64   `json:"at_ms"`
-		KeyID   string  `json:"key_id"`
-	}{1, v.RequestID, v.Digest, v.Voter, v.Verdict, v.Reason, v.At.UnixMilli(), v.KeyID})
+		Format  int      `json:"format"`
+		ID      string   `json:"request_id"`
+		Digest  string   `json:"digest"`
+		Voter   Person   `json:"voter"`
+		Verdict Verdict  `json:"verdict"`
+		Reason  string   `json:"reason"`
+		AtMS    int64    `json:"at_ms"`
+		KeyID   string   `json:"key_id"`
+		Groups  []string `json:"groups"`
+	}{2, v.RequestID, v.Digest, v.Voter, v.Verdict, v.Reason, v.At.UnixMilli(), v.KeyID, append([]string{}, v.Groups...)})
+}
+
+// Marks are the texts by which votes remember a group: its name, and what defines it where that is one word. A group
+// that is renamed, or defined anew under its old name, is still recognised; one that is both is not.
+func (g Group) Marks() []string {
+	marks := []string{"name:" + g.Name}
+	switch {
+	case g.Slack != "" && g.Role == "" && len(g.People) == 0:
+		marks = append(marks, "slack:"+g.Slack)
+	case g.Role != "" && g.Slack == "" && len(g.People) == 0:
+		marks = append(marks, "role:"+g.Role)
+	}
+	return marks
+}
+
+// votedAs reports whether the vote was cast by a member of g.
+func (v Vote) votedAs(g Group) bool {
+	return slices.ContainsFunc(g.Marks(), func(m string) bool { return slices.Contains(v.Groups, m) })
 }
 
 // Signer signs votes. Only a face that authenticates people holds one.

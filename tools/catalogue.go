@@ -16,6 +16,7 @@ func declarations() []declaration {
 		getAlert(),
 		isolateDevices(),
 		releaseDevices(),
+		undoRequest(),
 		cancelAction(),
 		getRequest(),
 		listRequests(),

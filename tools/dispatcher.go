@@ -57,6 +57,7 @@ type house struct {
 	maxDevices    int
 	tools         []Tool
 	inverses      map[string]string
+	reversals     map[string]*reversal
 }
 
 // session is one call: the house, and who calls.
@@ -87,7 +88,7 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 	}
 	h := &house{
 		reader: o.Reader, gate: o.Gate, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
-		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{},
+		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{}, reversals: map[string]*reversal{},
 	}
 	if h.clock == nil {
 		h.clock = time.Now
@@ -103,7 +104,7 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 		d.order = append(d.order, c.tool)
 		d.byID[c.tool.Name] = c
 		if c.undo != "" {
-			h.inverses[c.tool.Name] = c.undo
+			h.inverses[c.tool.Name], h.reversals[c.tool.Name] = c.undo, c.reverse
 		}
 	}
 	h.tools = d.order
@@ -207,7 +208,7 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 		return Result{}, err
 	}
 	if dry {
-		v, err := on.dryRun(ctx, plan)
+		v, err := on.dryRun(ctx, tool.tool.Name, plan)
 		if err != nil {
 			return Result{}, err
 		}
@@ -222,7 +223,7 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 }
 
 // dryRun draws a plan with what policy would answer.
-func (s *session) dryRun(ctx context.Context, plan approvals.Plan) (requestView, error) {
+func (s *session) dryRun(ctx context.Context, tool string, plan approvals.Plan) (requestView, error) {
 	v := viewOfPlan(plan, s.who)
 	a, err := s.gate.Answer(ctx, plan, s.who)
 	if err != nil {
@@ -232,7 +233,7 @@ func (s *session) dryRun(ctx context.Context, plan approvals.Plan) (requestView,
 	for _, q := range a.Quorums() {
 		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
 	}
-	v.Next = "Call " + plan.Tool + " again without dry_run to ask for it."
+	v.Next = "Call " + tool + " again without dry_run to ask for it."
 	if a.Outcome == approvals.Deny {
 		v.Next = "Policy denies this; don't call it without dry_run."
 	}

@@ -63,7 +63,7 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 		tenant: o.Tenant, tools: map[string]*compiled{},
 	}
 	for _, c := range all {
-		if c.tool.Acts() {
+		if c.tool.Acts() && c.performs.complete() {
 			p.tools[c.tool.Name] = c
 		}
 	}

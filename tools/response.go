@@ -30,7 +30,7 @@ func isolateDevices() declaration {
 			"Undo with release_devices.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
-		plan:  planIsolate, undo: "release_devices",
+		plan:  planIsolate, undo: "release_devices", reverse: isolationReversal(),
 		performs: performs{apply: applyIsolate, find: findDeviceAction(mdecore.ActionIsolate), follow: followDeviceAction},
 	}
 }
@@ -68,7 +68,7 @@ func releaseDevices() declaration {
 			"Undo with isolate_devices.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
-		plan:  planRelease, undo: "isolate_devices",
+		plan:  planRelease, undo: "isolate_devices", reverse: releaseReversal(),
 		performs: performs{apply: applyRelease, find: findDeviceAction(mdecore.ActionUnisolate), follow: followDeviceAction},
 	}
 }

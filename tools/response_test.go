@@ -205,7 +205,7 @@ func TestAnActionAlreadyOpenIsRefused(t *testing.T) {
 	}
 	require.Equal(t, 1, w.Tenant.Writes())
 	w.Clock.Add(time.Minute)
-	v, _ := w.ask("isolate_devices", `{"reason":"x","devices":["host01"]}`)
+	v, _ := w.ask("isolate_devices", `{"reason":"x","devices":["host01"],"isolation_type":"Selective"}`)
 	require.Contains(t, v.Warnings[0], "already isolated")
 	res := w.ok("get_device", `{"device":"host01"}`)
 	require.Equal(t, "isolated", res.Output.(getDeviceOut).Isolation)

@@ -32,6 +32,11 @@ type spec[In, Out any] struct {
 	performs performs
 	// undo names the tool whose devices argument takes the same targets back; empty when there is none.
 	undo string
+	// reverse is how what this tool did is found and taken back by undo; needed with undo.
+	reverse *reversal
+	// borrows says that plan makes a plan of another tool, with that tool's name, risk, arguments and steps: policy is asked
+	// about that one, and that one performs it.
+	borrows bool
 }
 
 // performs is how one frozen step of an acting tool is sent, found again and followed.
@@ -59,6 +64,7 @@ type compiled struct {
 	plan     func(context.Context, *session, json.RawMessage) (approvals.Plan, bool, error)
 	performs performs
 	undo     string
+	reverse  *reversal
 }
 
 // asking is what the input of every acting tool embeds.
@@ -93,7 +99,7 @@ func (s spec[In, Out]) compile() (*compiled, error) {
 			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
 			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted,
 		},
-		performs: s.performs, undo: s.undo,
+		performs: s.performs, undo: s.undo, reverse: s.reverse,
 	}
 	if s.read != nil {
 		c.read = s.runRead
@@ -118,11 +124,13 @@ func (s spec[In, Out]) whole() error {
 	fault(!s.risk.Valid(), fmt.Sprintf("risk %q is not one of %v", s.risk, approvals.Risks()))
 	if s.risk == approvals.RiskRead {
 		fault(s.read == nil, "a reading tool needs read")
-		fault(s.plan != nil || !s.performs.empty() || s.undo != "", "a reading tool must not act")
+		fault(s.plan != nil || !s.performs.empty() || s.undo != "" || s.borrows, "a reading tool must not act")
 		fault(s.hints.Destructive, "a reading tool is not destructive")
 	} else {
 		fault(s.read != nil, "an acting tool must not act at the call: it needs plan, not read")
-		fault(s.plan == nil || !s.performs.complete(), "an acting tool needs plan, apply, find and follow")
+		fault(s.plan == nil || s.performs.complete() == s.borrows, "an acting tool needs plan, apply, find and follow")
+		fault(s.borrows && (!s.performs.empty() || s.undo != ""), "a tool that makes another tool's plan performs nothing itself")
+		fault((s.undo != "") != (s.reverse != nil), "an inverse needs both its tool and how it takes back")
 		fault(s.hints.ReadOnly, "an acting tool is not read-only")
 		fault(!asks, "an acting tool's input must embed asking (reason, dry_run)")
 		fault(reflect.TypeFor[Out]() != reflect.TypeFor[requestView](), "an acting tool's output is a request")
@@ -161,8 +169,10 @@ func (s spec[In, Out]) runPlan(ctx context.Context, on *session, raw json.RawMes
 	if err != nil {
 		return approvals.Plan{}, false, err
 	}
-	plan.Tenant, plan.Tool, plan.Risk = on.tenant, s.name, s.risk
-	plan.Args, plan.Reason = args, asks.asked().Reason
+	plan.Tenant, plan.Reason = on.tenant, asks.asked().Reason
+	if !s.borrows {
+		plan.Tool, plan.Risk, plan.Args = s.name, s.risk, args
+	}
 	return plan, asks.asked().DryRun, nil
 }
 

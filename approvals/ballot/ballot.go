@@ -16,13 +16,15 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
-// Options is what a Box is made of; everything but Clock and Logger is needed.
+// Options is what a Box is made of; everything but Switches, Clock and Logger is needed.
 type Options struct {
 	Store     *store.DB
 	Policy    approvals.Policy
 	Signer    *approvals.Signer
 	Verifier  *approvals.Verifier
 	Directory approvals.Directory
+	// Switches are asked before the glass is broken; without them nobody breaks it here.
+	Switches Switches
 	// Clock is time.Now and Logger slog.Default unless set.
 	Clock  func() time.Time
 	Logger *slog.Logger
@@ -44,11 +46,13 @@ type Ballot struct {
 
 // Box takes ballots. It is safe for concurrent use.
 type Box struct {
-	store  *store.DB
-	signer *approvals.Signer
-	tally  *approvals.Tally
-	clock  func() time.Time
-	logger *slog.Logger
+	store    *store.DB
+	policy   approvals.Policy
+	signer   *approvals.Signer
+	tally    *approvals.Tally
+	switches Switches
+	clock    func() time.Time
+	logger   *slog.Logger
 }
 
 // New makes a box, and refuses when its own votes would not verify.
@@ -72,7 +76,9 @@ func New(o Options) (*Box, error) {
 	if err := o.Verifier.Verify(probe); err != nil {
 		return nil, fmt.Errorf("the vote signing key and the vote verification keys don't belong together: %w", err)
 	}
-	b := &Box{store: o.Store, signer: o.Signer, tally: tally, clock: o.Clock, logger: o.Logger}
+	b := &Box{
+		store: o.Store, policy: o.Policy, signer: o.Signer, tally: tally, switches: o.Switches, clock: o.Clock, logger: o.Logger,
+	}
 	if b.clock == nil {
 		b.clock = time.Now
 	}
@@ -190,7 +196,8 @@ func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved 
 	if err != nil && in.Verdict != approvals.VerdictDeny {
 		return false, err
 	}
-	if err := b.mayVote(ctx, asked, demands, in); err != nil {
+	groups, err := b.mayVote(ctx, asked, demands, in)
+	if err != nil {
 		return false, err
 	}
 	at := b.now() // after the look-ups, which may have been slow
@@ -199,6 +206,7 @@ func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved 
 	}
 	vote, err := b.signer.Sign(approvals.Vote{
 		RequestID: r.ID, Digest: r.Digest, Voter: in.Voter, Verdict: in.Verdict, Reason: in.Reason, At: at,
+		Groups: groups,
 	})
 	if err != nil {
 		return false, err
@@ -210,56 +218,70 @@ func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved 
 	return true, b.commit(ctx, r, vote, next, in.Delivery)
 }
 
-// mayVote refuses people whose vote can't count.
-func (b *Box) mayVote(ctx context.Context, r approvals.Request, demands []approvals.Demand, in Ballot) error {
+// mayVote refuses people whose vote can't count, and says in which groups they were found.
+func (b *Box) mayVote(ctx context.Context, r approvals.Request, demands []approvals.Demand, in Ballot) ([]string, error) {
 	own := in.Voter.Same(r.Requester.Person)
-	asked := func(d approvals.Demand) bool { return d.Outcome == approvals.Confirm }
+	asked := slices.ContainsFunc(demands, func(d approvals.Demand) bool { return d.Outcome == approvals.Confirm })
 	switch {
-	case in.Verdict == approvals.VerdictConfirm && !slices.ContainsFunc(demands, asked):
-		return notVoter("request %s does not ask for its requester's own yes", r.ID)
+	case in.Verdict == approvals.VerdictConfirm && r.Terms.BreakGlass:
+		return nil, notVoter("request %s was made by breaking the glass; only the dialog that asks for the device's name makes that yes", r.ID)
+	case in.Verdict == approvals.VerdictConfirm && !asked:
+		return nil, notVoter("request %s does not ask for its requester's own yes", r.ID)
 	case in.Verdict == approvals.VerdictConfirm && !own:
-		return notVoter("only %s, who asked for this, can confirm it", r.Requester.ID)
+		return nil, notVoter("only %s, who asked for this, can confirm it", r.Requester.ID)
 	case in.Verdict == approvals.VerdictConfirm:
-		return nil
-	case in.Verdict == approvals.VerdictDeny && own && r.Outcome == approvals.Confirm:
-		return nil // the requester's no to their own question
+		return nil, nil
+	case in.Verdict == approvals.VerdictDeny && own && (asked || r.Outcome == approvals.Confirm):
+		return nil, nil // the requester's no to their own question
 	case own && in.Verdict == approvals.VerdictApprove:
-		return notVoter("you asked for this; someone else must approve")
+		return nil, notVoter("you asked for this; someone else must approve")
 	case own:
-		return notVoter("you asked for this; withdraw it instead")
+		return nil, notVoter("you asked for this; withdraw it instead")
+	case r.Asked(in.Voter):
+		return nil, notVoter("you asked for the same, so that your vote can't count; someone else must decide")
 	}
 	return b.inGroup(ctx, r, demands, in)
 }
 
-// inGroup requires membership of one of the groups whose yes is asked for. When policy now refuses the request there
-// are no demands, and the groups of the request itself may still deny it.
-func (b *Box) inGroup(ctx context.Context, r approvals.Request, demands []approvals.Demand, in Ballot) error {
-	var groups []approvals.Group
-	for _, q := range r.Quorum {
-		groups = append(groups, q.From)
-	}
+// inGroup requires membership of one of the groups whose yes is asked for, and returns the marks of those found. When
+// policy now refuses the request there are no demands, and the groups of the request itself may still deny it. A no is
+// heard from groups that count only later, too: it only stops.
+func (b *Box) inGroup(ctx context.Context, r approvals.Request, demands []approvals.Demand, in Ballot) ([]string, error) {
+	var quorums []approvals.Quorum
 	for _, d := range demands {
 		if d.Outcome == approvals.Approve {
-			groups = append(groups, d.Quorum.From)
+			quorums = append(quorums, d.Quorum)
 		}
 	}
-	var names []string
-	for _, g := range groups {
-		ok, err := b.tally.Eligible(ctx, g, in.Voter)
+	if len(demands) == 0 {
+		quorums = r.Quorum
+	}
+	var names, marks []string
+	var later time.Time
+	at := b.now()
+	for _, q := range quorums {
+		c, err := b.tally.CapacityOf(ctx, r, q, in.Voter, at)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if ok {
-			return nil
+		marks = append(marks, c.Marks...)
+		if !c.Later.IsZero() && (later.IsZero() || c.Later.Before(later)) {
+			later = c.Later
 		}
-		if !slices.Contains(names, g.Name) {
-			names = append(names, g.Name)
+		if !slices.Contains(names, q.Names()) {
+			names = append(names, q.Names())
 		}
 	}
-	if len(names) == 0 {
-		return notVoter("request %s does not ask for approvers", r.ID)
+	slices.Sort(marks)
+	switch {
+	case len(marks) > 0, in.Verdict == approvals.VerdictDeny && !later.IsZero():
+		return slices.Compact(marks), nil
+	case !later.IsZero():
+		return nil, notVoter("your group is asked from %s on; until then members of %s decide", later.UTC().Format("15:04 MST"), strings.Join(names, " or "))
+	case len(names) == 0:
+		return nil, notVoter("request %s does not ask for approvers", r.ID)
 	}
-	return notVoter("you are not an approver for this: members of %s are", strings.Join(names, " or "))
+	return nil, notVoter("you are not an approver for this: members of %s are", strings.Join(names, " or "))
 }
 
 // outcome is what a vote makes of its request.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
@@ -15,6 +16,9 @@ type Options struct {
 	// Store and Policy are needed: without them there is no gate, and so no action.
 	Store  *store.DB
 	Policy approvals.Policy
+	// Tools are what plans may name: a plan of another tool, or with another risk than the tool states, is refused. Without
+	// them nothing is compared, and every stop counts as one of every tool.
+	Tools map[string]approvals.ToolInfo
 	// Clock is time.Now unless set.
 	Clock func() time.Time
 	// Logger is slog.Default unless set.
@@ -29,6 +33,8 @@ type Options struct {
 type Gate struct {
 	store  *store.DB
 	policy approvals.Policy
+	tools  map[string]approvals.ToolInfo
+	board  *control.Board
 	clock  func() time.Time
 	logger *slog.Logger
 	newID  func() string
@@ -43,7 +49,7 @@ func New(o Options) (*Gate, error) {
 	case o.Policy == nil:
 		return nil, errors.New("the gate has no policy: without one nothing may run")
 	}
-	g := &Gate{store: o.Store, policy: o.Policy, clock: o.Clock, logger: o.Logger, newID: o.NewID}
+	g := &Gate{store: o.Store, policy: o.Policy, tools: o.Tools, clock: o.Clock, logger: o.Logger, newID: o.NewID}
 	if g.clock == nil {
 		g.clock = time.Now
 	}
@@ -55,6 +61,10 @@ func New(o Options) (*Gate, error) {
 	}
 	if o.Poll <= 0 {
 		o.Poll = 200 * time.Millisecond
+	}
+	var err error
+	if g.board, err = control.New(control.Options{Store: g.store, Tools: g.tools, Clock: g.clock, Logger: g.logger}); err != nil {
+		return nil, err
 	}
 	g.feed = newFeed(o.Store.Head, o.Poll, g.logger)
 	return g, nil

@@ -105,13 +105,15 @@ func TestATakenIDIsReplaced(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	defer g.Close()
-	s := gate.Submission{Plan: lab.Plan("isolate_devices", 1), Requester: lab.Ann()}
+	ask := func() (approvals.Request, error) {
+		return g.Submit(ctx(), gate.Submission{Plan: lab.Plan("isolate_devices", 1), Requester: lab.Ann()})
+	}
 	for _, want := range []string{"AAAAAAAA", "BBBBBBBB"} {
-		r, err := g.Submit(ctx(), s)
+		r, err := ask()
 		require.NoError(t, err)
 		require.Equal(t, want, r.ID)
 	}
-	_, err = g.Submit(ctx(), s)
+	_, err = ask()
 	lab.Kind(t, approvals.KindConflict, err)
 }
 

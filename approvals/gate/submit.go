@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
@@ -21,38 +23,114 @@ type Submission struct {
 	Origin    approvals.Origin
 }
 
-// idAttempts is how often a taken id is replaced; eight characters of base32 hardly ever meet.
-const idAttempts = 4
+// submitAttempts is how often a submission is looked at anew, when its id is taken. Eight characters of base32 hardly
+// ever meet.
+const submitAttempts = 4
 
 // Submit records a request for a planned call. What policy allows is approved at once and handed to the worker; what
-// needs a yes waits for it. The error is KindInvalid when the call must be mended, KindDenied when policy says no.
+// needs a yes waits for it. Whoever asks for what is asked for already joins that request, and gets it instead of a new one.
+// The error is KindInvalid when the call must be mended, KindDenied when policy says no or the person asks too often,
+// KindHeld while people have stopped it, and KindConflict when the person can't join what is open.
 func (g *Gate) Submit(ctx context.Context, s Submission) (approvals.Request, error) {
-	s, err := frozen(s)
+	s, err := g.admitted(s)
 	if err != nil {
 		return approvals.Request{}, g.refuse(ctx, s, err)
+	}
+	for range submitAttempts {
+		id, err := g.submit(ctx, s)
+		if errors.Is(err, errAgain) {
+			continue
+		}
+		if err != nil {
+			return approvals.Request{}, g.refuse(ctx, s, err)
+		}
+		return g.store.Request(ctx, id)
+	}
+	return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "no free request id was found; try again")
+}
+
+// errAgain says that the id is taken.
+var errAgain = errors.New("the id is taken")
+
+// submit decides a submission once, and lets it in if nothing has changed when it comes to that.
+func (g *Gate) submit(ctx context.Context, s Submission) (id string, err error) {
+	clear, err := g.board.Clear(ctx, s.Plan.Tool)
+	if err != nil {
+		return "", err
 	}
 	d, err := approvals.Decide(ctx, g.policy, g.store, s.Plan, s.Requester, approvals.DecideAt{At: g.now()})
 	if err != nil {
-		return approvals.Request{}, err
+		return "", err
 	}
 	if err := permitted(s, d); err != nil {
-		return approvals.Request{}, g.refuse(ctx, s, err)
+		return "", err
 	}
-	for range idAttempts {
-		r, err := g.request(s, d)
-		if err != nil {
-			return approvals.Request{}, err
-		}
-		err = g.insert(ctx, r)
-		if approvals.KindOf(err) == approvals.KindConflict {
-			continue // the id is taken
-		}
-		if err != nil {
-			return approvals.Request{}, err
-		}
-		return g.store.Request(ctx, r.ID)
+	r, err := g.request(s, d)
+	if err != nil {
+		return "", err
 	}
-	return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "no free request id was found; try again")
+	err = g.store.InTx(ctx, func(tx *store.Tx) error {
+		id, err = g.enter(ctx, tx, r, clear)
+		return err
+	})
+	return id, err
+}
+
+// enter joins r to the open request that does the same, or inserts it, and returns the id of what there is now. Nobody
+// else can enter or press a switch until the transaction ends.
+func (g *Gate) enter(ctx context.Context, tx *store.Tx, r approvals.Request, clear control.Clearance) (string, error) {
+	if err := tx.LockSubmissions(ctx); err != nil {
+		return "", err
+	}
+	if err := clear.Still(ctx, tx); err != nil {
+		return "", err
+	}
+	twin, ok, err := g.twin(ctx, tx, r)
+	if err != nil {
+		return "", err
+	}
+	if ok {
+		return twin.ID, g.join(ctx, tx, twin, r)
+	}
+	if err := g.limited(ctx, tx, r); err != nil {
+		return "", err
+	}
+	return r.ID, insert(ctx, tx, r)
+}
+
+// admitted refuses what no policy could let in, whatever is stored.
+func (g *Gate) admitted(s Submission) (Submission, error) {
+	s, err := frozen(s)
+	if err != nil {
+		return s, err
+	}
+	if err := g.known(s.Plan.Tool, s.Plan.Risk); err != nil {
+		return s, err
+	}
+	if box := s.Plan.TimeBox; box != nil {
+		if err := g.known(box.Tool, box.Risk); err != nil {
+			return s, err
+		}
+	}
+	if s.Plan.Tool == approvals.ToolLift && (s.Requester.Via != approvals.ViaSlack || !s.Requester.Verified) {
+		return s, approvals.Refuse(approvals.KindDenied, nil, "a stop is lifted in Slack only, by people who are signed in there")
+	}
+	return s, nil
+}
+
+// known compares a plan's word about a tool with the tool's own. The worker does so again.
+func (g *Gate) known(tool string, risk approvals.Risk) error {
+	if len(g.tools) == 0 {
+		return nil
+	}
+	info, ok := g.tools[tool]
+	switch {
+	case !ok:
+		return invalid("there is no tool %q", tool)
+	case info.Risk != risk:
+		return invalid("the plan says that tool %s has risk %q, and the tool says %q", tool, risk, info.Risk)
+	}
+	return nil
 }
 
 // frozen checks the submission and brings it into the form that the store gives back, so that a digest computed now is
@@ -97,6 +175,8 @@ func permitted(s Submission, d approvals.Decision) error {
 			string(d.Outcome), s.Plan.Tool, d.Rule)
 	}
 	switch {
+	case d.Terms.BreakGlass:
+		return approvals.Refuse(approvals.KindDenied, nil, "policy's rule %q answers as in an emergency, which is only declared in the Slack dialog", d.Rule)
 	case d.MaxTargets > 0 && len(s.Plan.Targets) > d.MaxTargets:
 		return invalid("%d targets are more than the %d that one call may have (rule %q); split the call", len(s.Plan.Targets), d.MaxTargets, d.Rule)
 	case d.ReasonRequired && strings.TrimSpace(s.Plan.Reason) == "":
@@ -147,28 +227,30 @@ func inWords(quorums []approvals.Quorum) string {
 	return strings.Join(parts, " and ")
 }
 
-// insert writes the request, its audit row and the jobs that carry it on, or nothing.
-func (g *Gate) insert(ctx context.Context, r approvals.Request) error {
-	return g.store.InTx(ctx, func(tx *store.Tx) error {
-		err := tx.Insert(ctx, r, approvals.Event{
-			At: r.CreatedAt, RequestID: r.ID, Type: approvals.EventSubmitted, Actor: r.Requester.ID, Step: -1,
-			To: string(r.State), Detail: r.Message,
-		})
-		if err != nil {
-			return err
-		}
-		if err := change.Notify(ctx, tx, r.ID, "submitted"); err != nil {
-			return err
-		}
-		if r.State == approvals.Approved {
-			return tx.Enqueue(ctx, store.Job{Kind: store.Advance, RequestID: r.ID}, time.Time{})
-		}
-		return tx.Enqueue(ctx, store.Job{Kind: store.Expire, RequestID: r.ID}, r.ExpiresAt)
+// insert writes the request, its audit row and the jobs that carry it on. errAgain when its id is taken.
+func insert(ctx context.Context, tx *store.Tx, r approvals.Request) error {
+	err := tx.Insert(ctx, r, approvals.Event{
+		At: r.CreatedAt, RequestID: r.ID, Type: approvals.EventSubmitted, Actor: r.Requester.ID, Step: -1,
+		To: string(r.State), Detail: r.Message,
 	})
+	if approvals.KindOf(err) == approvals.KindConflict {
+		return errAgain
+	}
+	if err != nil {
+		return err
+	}
+	return change.Clocks(ctx, tx, r)
 }
 
-// refuse records an attempt that policy or the gate turned away. The refusal stands even when it can't be recorded.
+// refuse records an attempt that policy or the gate turned away. The refusal stands even when it can't be recorded. That an
+// answer could not be had is no refusal, and goes to the log of whoever asked.
 func (g *Gate) refuse(ctx context.Context, s Submission, refusal error) error {
+	switch approvals.KindOf(refusal) {
+	case approvals.KindStore, approvals.KindNoAnswer, "":
+		return refusal
+	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict,
+		approvals.KindNotVoter, approvals.KindTampering, approvals.KindHeld:
+	}
 	err := g.store.InTx(ctx, func(tx *store.Tx) error {
 		return tx.Note(ctx, change.Note("", approvals.EventRefused, change.By{
 			At: g.now(), Actor: s.Requester.ID, Detail: s.Plan.Tool + ": " + refusal.Error(),

@@ -1,7 +1,7 @@
 // Package policy answers whether a planned call may run, and whose yes it needs: from a table by risk that is always
-// there, and from an owner's YAML file whose rules come before it.
+// there, and from an owner's YAML file whose rules come before it. Rules may have conditions in CEL.
 //
-// A policy never changes once it is made, and it answers no to whatever it does not know.
+// A policy never changes once it is made, and it answers no to whatever it does not know and to whatever it can't work out.
 package policy
 
 import (
@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
@@ -26,46 +25,77 @@ const (
 	defaultExtra = 1
 )
 
-// Policy implements approvals.Policy.
+// Policy implements approvals.Policy. It is safe for concurrent use.
 type Policy struct {
 	content content
 	digest  string
+	windows []approvals.Window
+	// tools are what Parse was told that exists: the vocabulary of cases.
+	tools map[string]approvals.ToolInfo
+	// groups are the groups of the file by name: those that are lists say in which groups a requester is.
+	groups map[string]approvals.Group
 }
 
 var _ approvals.Policy = (*Policy)(nil)
 
 // content is everything that answers depend on; the digest is over its JSON.
 type content struct {
-	Format      int             `json:"format"`
-	Defaults    settings        `json:"defaults"`
-	Approvers   approvals.Group `json:"approvers"`
-	Extra       int             `json:"unverified_extra"`
-	StartBefore time.Duration   `json:"start_before"`
-	Rules       []rule          `json:"rules"`
+	Format    int             `json:"format"`
+	Defaults  settings        `json:"defaults"`
+	Approvers approvals.Group `json:"approvers"`
+	// Or are further groups of defaults.from.
+	Or         []approvals.Group `json:"or,omitempty"`
+	Extra      int               `json:"unverified_extra"`
+	Rules      []rule            `json:"rules"`
+	Hours      *calendar         `json:"hours,omitempty"`
+	Quiet      []quiet           `json:"quiet_hours,omitempty"`
+	Limits     approvals.Limits  `json:"limits,omitzero"`
+	Blast      []blast           `json:"blast_radius,omitempty"`
+	Protect    []protect         `json:"protect,omitempty"`
+	Never      *never            `json:"never_block,omitempty"`
+	BreakGlass *breakGlass       `json:"break_glass,omitempty"`
+	// Lists are the groups that are lists of people, because conditions ask whether the requester is in them.
+	Lists []approvals.Group `json:"lists,omitempty"`
 }
 
 // settings may be set for all rules and for one.
 type settings struct {
-	Expires        time.Duration `json:"expires"`
-	ReasonRequired bool          `json:"reason_required"`
-	MaxTargets     int           `json:"max_targets"`
+	Expires        time.Duration          `json:"expires"`
+	StartBefore    time.Duration          `json:"start_before"`
+	ReasonRequired bool                   `json:"reason_required"`
+	MaxTargets     int                    `json:"max_targets"`
+	RemindAfter    time.Duration          `json:"remind_after,omitempty"`
+	Escalate       []approvals.Escalation `json:"escalate,omitempty"`
+	Wave           approvals.Wave         `json:"waves,omitzero"`
+}
+
+// verdict is what a rule or a section of the file says to a call that it is about.
+type verdict struct {
+	Outcome  approvals.Outcome `json:"outcome"`
+	Count    int               `json:"count,omitempty"`
+	From     approvals.Group   `json:"from,omitzero"`
+	Or       []approvals.Group `json:"or,omitempty"`
+	Distinct bool              `json:"distinct_groups,omitempty"`
+	Why      string            `json:"why,omitempty"`
 }
 
 // rule answers the calls that it matches.
 type rule struct {
 	Name string `json:"name"`
-	// Tools, Risks, Tags and OnlyTags match when empty; the others must all match. A call is matched once for each of its
-	// targets, as if that were the only one.
+	// Tools, Risks, Tags and OnlyTags match when empty; the others must all match, and so must When. A call is matched once
+	// for each of its targets, as if that were the only one.
 	Tools []string         `json:"tools,omitempty"`
 	Risks []approvals.Risk `json:"risks,omitempty"`
 	// Tags and OnlyTags match when the target has one of them.
-	Tags     []string          `json:"tags,omitempty"`
-	OnlyTags []string          `json:"only_tags,omitempty"`
-	Outcome  approvals.Outcome `json:"outcome"`
-	Count    int               `json:"count,omitempty"`
-	From     approvals.Group   `json:"from"`
-	Why      string            `json:"why,omitempty"`
-	Settings settings          `json:"settings"`
+	Tags     []string `json:"tags,omitempty"`
+	OnlyTags []string `json:"only_tags,omitempty"`
+	When     string   `json:"when,omitempty"`
+	verdict
+	Settings settings `json:"settings"`
+
+	// cond is When, compiled; nil when there is none. at is where the rule stands in the file.
+	cond *condition
+	at   place
 }
 
 // DefaultOptions is what the default policy can't know by itself.
@@ -86,13 +116,14 @@ func Default(o DefaultOptions) (*Policy, error) {
 		return nil, errors.New("the default policy's cap on targets and its times can't be negative")
 	}
 	c := content{
-		Format: 1, Approvers: o.ApproverGroup, Extra: defaultExtra, StartBefore: orDefault(o.StartBefore, DefaultStartBefore),
+		Format: 1, Approvers: o.ApproverGroup, Extra: defaultExtra,
 		Defaults: settings{
-			Expires: orDefault(o.Expires, DefaultExpires), ReasonRequired: true, MaxTargets: orDefault(o.MaxTargets, DefaultMaxTargets),
+			Expires: orDefault(o.Expires, DefaultExpires), StartBefore: orDefault(o.StartBefore, DefaultStartBefore),
+			ReasonRequired: true, MaxTargets: orDefault(o.MaxTargets, DefaultMaxTargets),
 		},
 	}
-	c.Rules = table(c.Approvers, c.Defaults)
-	return seal(c)
+	c.Rules = table(c)
+	return seal(&Policy{content: c})
 }
 
 func orDefault[T ~int | ~int64](v, usual T) T {
@@ -106,10 +137,13 @@ func orDefault[T ~int | ~int64](v, usual T) T {
 const noGroup = "nobody may approve: set the approver group (MDE_APPROVER_GROUP, or groups and defaults.from in the policy file)"
 
 // table is the default answer to every risk; it ends every list of rules.
-func table(approvers approvals.Group, s settings) []rule {
+func table(c content) []rule {
+	one := func(risk approvals.Risk, v verdict) rule {
+		return rule{Name: "default-" + string(risk), Risks: []approvals.Risk{risk}, verdict: v, Settings: c.Defaults}
+	}
 	rules := []rule{
-		{Name: "default-read", Risks: []approvals.Risk{approvals.RiskRead}, Outcome: approvals.Allow, Settings: s},
-		{Name: "default-annotate", Risks: []approvals.Risk{approvals.RiskAnnotate}, Outcome: approvals.Confirm, Settings: s},
+		one(approvals.RiskRead, verdict{Outcome: approvals.Allow}),
+		one(approvals.RiskAnnotate, verdict{Outcome: approvals.Confirm}),
 	}
 	for _, gated := range []struct {
 		risk  approvals.Risk
@@ -121,135 +155,118 @@ func table(approvers approvals.Group, s settings) []rule {
 		{approvals.RiskExecute, 2},
 		{approvals.RiskDestroy, 2},
 	} {
-		r := rule{Name: "default-" + string(gated.risk), Risks: []approvals.Risk{gated.risk}, Settings: s}
-		if approvers.Empty() {
-			r.Outcome, r.Why = approvals.Deny, noGroup
-		} else {
-			r.Outcome, r.Count, r.From = approvals.Approve, gated.count, approvers
+		v := verdict{Outcome: approvals.Approve, Count: gated.count, From: c.Approvers, Or: c.Or}
+		if c.Approvers.Empty() {
+			v = verdict{Outcome: approvals.Deny, Why: noGroup}
 		}
-		rules = append(rules, r)
+		rules = append(rules, one(gated.risk, v))
 	}
-	return append(rules, rule{
-		Name: "default-off", Risks: []approvals.Risk{approvals.RiskOff}, Outcome: approvals.Deny, Settings: s,
-		Why: "this tool is switched off; a policy rule that names it can switch it on",
-	})
+	return append(rules, one(approvals.RiskOff, verdict{
+		Outcome: approvals.Deny, Why: "this tool is switched off; a policy rule that names it can switch it on",
+	}))
 }
 
 // seal fixes the content and its digest.
-func seal(c content) (*Policy, error) {
-	b, err := json.Marshal(c)
+func seal(p *Policy) (*Policy, error) {
+	b, err := json.Marshal(p.content)
 	if err != nil {
 		return nil, fmt.Errorf("the policy can't be digested: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	return &Policy{content: c, digest: hex.EncodeToString(sum[:])}, nil
+	p.digest = hex.EncodeToString(sum[:])
+	return p, nil
 }
 
 // Digest is the SHA-256 (lower-case hex) of everything that answers depend on. How a file is laid out is not part of it.
 func (p *Policy) Digest() string { return p.digest }
 
-// Windows lists the counts of recent activity that answers depend on.
-func (p *Policy) Windows() []approvals.Window { return nil }
+// Windows lists the counts of recent activity that answers depend on, each once: those of the blast radius and those that
+// conditions ask for.
+func (p *Policy) Windows() []approvals.Window { return slices.Clone(p.windows) }
 
 // Limits bound what one requester may keep waiting.
-func (p *Policy) Limits() approvals.Limits { return approvals.Limits{} }
+func (p *Policy) Limits() approvals.Limits { return p.content.Limits }
 
 // Decide answers a call. Each target is answered by the first rule that matches it, as if it were the only one; the call
-// gets the strictest of these answers, so that one target can't bring the others under a milder rule.
+// gets the strictest of these answers, so that one target can't bring the others under a milder rule. What protects
+// targets, hours and the blast radius ask for is joined to that, never taken from it. Whatever can't be worked out, such as
+// a condition that fails, a count that is missing or a moment that is not there, is a no.
 func (p *Policy) Decide(c approvals.Call) approvals.Decision {
-	if !c.Risk.Valid() {
-		return deny("unknown-risk", fmt.Sprintf("risk %q of tool %s is not known", c.Risk, c.Tool))
-	}
+	s := &session{p: p, call: &c}
+	return s.decide(nil)
+}
+
+// byRules is the strictest of the targets' own answers.
+func (s *session) byRules(e *Explanation) approvals.Decision {
+	c := s.call
+	rules := s.candidates(e != nil)
 	if len(c.Targets) == 0 {
-		return p.first(c)
+		return s.first(rules, nil, e)
 	}
 	answers := make([]approvals.Decision, len(c.Targets))
 	for i := range c.Targets {
-		one := c
-		one.Targets = c.Targets[i : i+1]
-		answers[i] = p.first(one)
+		answers[i] = s.first(rules, &c.Targets[i], e)
 	}
 	return strictest(c.Targets, answers)
-}
-
-// first is the answer of the first rule that matches, or no.
-func (p *Policy) first(c approvals.Call) approvals.Decision {
-	for _, r := range p.content.Rules {
-		if r.matches(c) {
-			return p.answer(r, c)
-		}
-	}
-	return deny("no-rule", "no rule answers this call")
 }
 
 func deny(name, why string) approvals.Decision {
 	return approvals.Decision{Outcome: approvals.Deny, Rule: name, Why: why}
 }
 
-func (r rule) matches(c approvals.Call) bool {
-	tagged := func(tags []string) bool {
-		return len(c.Targets) > 0 && !slices.ContainsFunc(c.Targets, func(t approvals.Target) bool { return !hasAny(t.Tags, tags) })
-	}
-	switch {
-	case len(r.Tools) > 0 && !slices.Contains(r.Tools, c.Tool):
-		return false
-	case len(r.Risks) > 0 && !slices.Contains(r.Risks, c.Risk):
-		return false
-	case len(r.Tags) > 0 && !tagged(r.Tags):
-		return false
-	case len(r.OnlyTags) > 0 && !tagged(r.OnlyTags):
-		return false
-	}
-	return true
-}
-
-// hasAny compares tags without case, because people who write "Tier-0" and "tier-0" mean the same devices.
-func hasAny(have, want []string) bool {
-	return slices.ContainsFunc(have, func(h string) bool {
-		return slices.ContainsFunc(want, func(w string) bool { return strings.EqualFold(h, w) })
-	})
-}
-
-// answer is what a rule says to a call that it matches. Only known outcomes lead anywhere.
-func (p *Policy) answer(r rule, c approvals.Call) approvals.Decision {
+// answer is what a verdict means for a call. Only known outcomes lead anywhere.
+func (p *Policy) answer(name string, v verdict, s settings, c *approvals.Call) approvals.Decision {
 	d := approvals.Decision{
-		Outcome: r.Outcome, Rule: r.Name, Expires: r.Settings.Expires, StartBefore: p.content.StartBefore,
-		ReasonRequired: r.Settings.ReasonRequired && c.Risk != approvals.RiskRead,
-		MaxTargets:     r.Settings.MaxTargets,
+		Outcome: v.Outcome, Rule: name, Expires: s.Expires, StartBefore: s.StartBefore,
+		ReasonRequired: s.ReasonRequired && c.Risk != approvals.RiskRead, MaxTargets: s.MaxTargets,
+		Terms: approvals.Terms{RemindAfter: s.RemindAfter, Wave: s.Wave},
 	}
-	switch r.Outcome {
+	switch v.Outcome {
 	case approvals.Allow:
 		return d
 	case approvals.Confirm:
 		if why := cannotConfirm(c); why != "" {
-			return deny(r.Name, why)
+			return deny(name, why)
 		}
 		return d
 	case approvals.Approve:
-		if r.Count < 1 || r.From.Empty() {
-			return deny(r.Name, noGroup)
+		if v.Count < 1 || v.From.Empty() {
+			return deny(name, noGroup)
 		}
-		d.Quorum = approvals.Quorum{Count: r.Count, From: r.From}
-		if !c.Requester.Verified {
-			d.Quorum.Count += p.content.Extra
-		}
+		d.Quorum, d.Also = p.quorums(v, s, c.Requester.Verified)
 		return d
 	case approvals.Deny:
-		return deny(r.Name, r.why())
+		return deny(name, v.why())
 	}
-	return deny(r.Name, fmt.Sprintf("outcome %q is not known", r.Outcome))
+	return deny(name, fmt.Sprintf("outcome %q is not known", v.Outcome))
 }
 
-func (r rule) why() string {
-	if r.Why == "" {
+// quorums adds the approvers that an unverified requester needs more. When people have to be of distinct groups and there
+// are not enough groups for these, they may be of any of the groups: a demand that nobody can meet is not a stricter one.
+func (p *Policy) quorums(v verdict, s settings, verified bool) (approvals.Quorum, []approvals.Quorum) {
+	q := approvals.Quorum{Count: v.Count, From: v.From, Or: v.Or, Distinct: v.Distinct, Then: s.Escalate}
+	if verified {
+		return q, nil
+	}
+	more := q
+	more.Count += p.content.Extra
+	if !q.Distinct || more.Count <= 1+len(q.Or) {
+		return more, nil
+	}
+	more.Distinct = false
+	return q, []approvals.Quorum{more}
+}
+
+func (v verdict) why() string {
+	if v.Why == "" {
 		return "this rule denies it"
 	}
-	return r.Why
+	return v.Why
 }
 
 // cannotConfirm says why a requester's own yes would prove nothing: outside Slack it is only their client's word, and
 // an identity that was only configured is nobody's yes at all.
-func cannotConfirm(c approvals.Call) string {
+func cannotConfirm(c *approvals.Call) string {
 	switch {
 	case c.Risk == approvals.RiskAnnotate || c.Risk == approvals.RiskRead:
 		return ""

@@ -46,21 +46,29 @@ func (f *Faults) Error() string {
 const maxFile = 64 << 10
 
 // reader walks the syntax tree of a policy file and gathers faults instead of stopping at the first.
-type reader struct{ faults []Fault }
+type reader struct {
+	faults []Fault
+	// lines are those of the file.
+	lines []string
+}
+
+// place is a line and a column, counting from 1.
+type place struct{ line, column int }
 
 func (r *reader) fault(n ast.Node, format string, args ...any) {
 	f := Fault{Text: fmt.Sprintf(format, args...)}
 	if n != nil {
-		f.Line, f.Column = place(n.GetToken())
+		at := placeOf(n.GetToken())
+		f.Line, f.Column = at.line, at.column
 	}
 	r.faults = append(r.faults, f)
 }
 
-func place(t *token.Token) (line, column int) {
+func placeOf(t *token.Token) place {
 	if t == nil || t.Position == nil {
-		return 0, 0
+		return place{}
 	}
-	return t.Position.Line, t.Position.Column
+	return place{t.Position.Line, t.Position.Column}
 }
 
 // root returns the tree of the file's only document, or nil after a fault.
@@ -69,6 +77,7 @@ func (r *reader) root(data []byte) ast.Node {
 		r.fault(nil, "the file has %d bytes, more than %d; shorten it", len(data), maxFile)
 		return nil
 	}
+	r.lines = strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
 	file, err := parse(data)
 	if err != nil {
 		r.syntax(err)
@@ -109,7 +118,8 @@ func (r *reader) syntax(err error) {
 	f := Fault{Text: "not valid YAML: " + err.Error()}
 	if errors.As(err, &at) {
 		f.Text = "not valid YAML: " + at.GetMessage()
-		f.Line, f.Column = place(at.GetToken())
+		found := placeOf(at.GetToken())
+		f.Line, f.Column = found.line, found.column
 	}
 	r.faults = append(r.faults, f)
 }
@@ -185,6 +195,19 @@ func (r *reader) texts(n ast.Node, what string) []entry {
 	return out
 }
 
+// listed returns the plain values of a list without judging them.
+func (r *reader) listed(n ast.Node) []entry {
+	var out []entry
+	if s, ok := n.(*ast.SequenceNode); ok {
+		for _, v := range s.Values {
+			if text, ok := scalar(v); ok {
+				out = append(out, entry{name: strings.TrimSpace(text), value: v})
+			}
+		}
+	}
+	return out
+}
+
 // text returns a value that must be text, and "" after a fault.
 func (r *reader) text(n ast.Node, what string) string {
 	s, ok := scalar(n)
@@ -198,6 +221,15 @@ func (r *reader) text(n ast.Node, what string) string {
 		return ""
 	}
 	return s
+}
+
+// yes returns a value that must be true or false.
+func (r *reader) yes(n ast.Node, what string) bool {
+	s, _ := scalar(n)
+	if s != "true" && s != "false" {
+		r.fault(n, "%s must be true or false, not %s", what, kind(n))
+	}
+	return s == "true"
 }
 
 // number returns a whole number of at least low, and low after a fault.
@@ -257,9 +289,23 @@ func kind(n ast.Node) string {
 	}
 }
 
-func clip(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
+func clip(s string) string { return clipped(s, 60) }
+
+func clipped(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// short writes a duration as people do: 1h, not 1h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

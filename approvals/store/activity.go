@@ -44,6 +44,9 @@ func countRecent(ctx context.Context, q querier, query approvals.RecentQuery, w 
 	return n, err
 }
 
+// live repeats the condition of the indexes on open requests word for word, as marked does.
+const live = `state IN ('pending', 'approved', 'running')`
+
 // Marks returns audit rows of some of the types that approvals lists beside its switches, after a sequence, oldest first;
 // 5000 at most. They are found by an index, however long the audit is.
 func (db *DB) Marks(ctx context.Context, types []string, after int64) (list []approvals.Event, err error) {
@@ -73,16 +76,6 @@ func marks(ctx context.Context, q querier, types []string, after int64) ([]appro
 
 // marked repeats the condition of the index on marks word for word, because otherwise neither database uses it.
 const marked = `type IN ('stopped', 'lifted', 'paused', 'resumed', 'extended', 'attached', 'reminded', 'policy', 'escalated')`
-
-// Twin returns the id of the open request with that key, and false when there is none.
-func (tx *Tx) Twin(ctx context.Context, key string) (id string, ok bool, err error) {
-	found, err := collect(ctx, tx.s, scanText,
-		"SELECT id FROM requests WHERE plan_key = $1 AND state IN ('pending', 'approved', 'running') ORDER BY created_ms, id LIMIT 1", plain(key))
-	if err != nil || len(found) == 0 {
-		return "", false, tx.fault(err)
-	}
-	return found[0], true, nil
-}
 
 // StartedBy returns the id of the request and the index of its step that became the remote action, and false when none of
 // ours did.

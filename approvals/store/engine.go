@@ -31,6 +31,8 @@ type engine interface {
 	fault(err error) error
 	// lockRow is the suffix that makes a SELECT lock what it reads.
 	lockRow() string
+	// lockSubmissions is the statement that lets one transaction at a time past it; empty when every transaction is alone.
+	lockSubmissions() string
 	close() error
 }
 

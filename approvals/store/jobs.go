@@ -20,22 +20,23 @@ const (
 	Notify  JobKind = "notify"  // bring a request's messages up to date
 	Expire  JobKind = "expire"  // see whether a request's time has come
 	Sweep   JobKind = "sweep"   // find what was lost; belongs to no request
+	Boxes   JobKind = "timebox" // see whether time-boxes of a request are due
 )
 
-func jobKinds() []JobKind { return []JobKind{Advance, Notify, Expire, Sweep} }
+func jobKinds() []JobKind { return []JobKind{Advance, Notify, Expire, Sweep, Boxes} }
 
 // Queue is the set of jobs that one sort of process works.
 type Queue string
 
 // The queues.
 const (
-	QueueMDE   Queue = "mde"   // advance, expire, sweep
+	QueueMDE   Queue = "mde"   // advance, expire, sweep, timebox
 	QueueSlack Queue = "slack" // notify
 )
 
 func (k JobKind) queue() (Queue, bool) {
 	switch k {
-	case Advance, Expire, Sweep:
+	case Advance, Expire, Sweep, Boxes:
 		return QueueMDE, true
 	case Notify:
 		return QueueSlack, true

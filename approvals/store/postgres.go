@@ -116,6 +116,13 @@ func (e *postgresDB) newWorker(cfg *river.Config) (runner, error) {
 
 func (e *postgresDB) lockRow() string { return " FOR UPDATE" }
 
+// submissionLock is the advisory lock of LockSubmissions. It ends with its transaction.
+const submissionLock int64 = 0x6d64652d6f707302
+
+func (e *postgresDB) lockSubmissions() string {
+	return fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", submissionLock)
+}
+
 func (e *postgresDB) close() error {
 	err := e.sql.Close()
 	e.pool.Close()

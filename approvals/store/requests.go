@@ -185,8 +185,8 @@ func (db *DB) Stale(ctx context.Context, states []approvals.State, notMovedSince
 // DueToExpire returns the ids of requests whose time has come: pending ones past ExpiresAt, approved ones past
 // StartBefore. At the very instant they are due.
 func (db *DB) DueToExpire(ctx context.Context, now time.Time) ([]string, error) {
-	return db.ids(ctx, `SELECT id FROM requests WHERE (state = 'pending' AND expires_ms <= $1)
-		OR (state = 'approved' AND decided_ms + start_within_ms <= $2) ORDER BY created_ms, id LIMIT $3`, ms(now), ms(now), maxListed)
+	return db.ids(ctx, `SELECT id FROM requests WHERE `+live+` AND ((state = 'pending' AND expires_ms <= $1)
+		OR (state = 'approved' AND decided_ms + start_within_ms <= $2)) ORDER BY created_ms, id LIMIT $3`, ms(now), ms(now), maxListed)
 }
 
 func (db *DB) ids(ctx context.Context, query string, args ...any) (ids []string, err error) {

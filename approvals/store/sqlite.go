@@ -104,6 +104,8 @@ func (e *sqliteDB) newWorker(cfg *river.Config) (runner, error) {
 
 func (e *sqliteDB) lockRow() string { return "" } // an immediate transaction already holds the only write lock
 
+func (e *sqliteDB) lockSubmissions() string { return "" } // for the same reason
+
 func (e *sqliteDB) close() error { return e.sql.Close() }
 
 func (e *sqliteDB) fault(err error) error { return sqliteFault(err, e.path, e.busy) }

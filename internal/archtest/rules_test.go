@@ -28,7 +28,8 @@ func rules() []rule {
 		{"internal/azpipe", nil, "the pipeline knows nothing of what is sent through it"},
 		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
-		{"tools", []string{"mdecore", "approvals", "internal/failpoint", "internal/nearest"}, "a tool plans with the client and acts through the gate"},
+		{"internal/evidence", []string{"internal/evidence"}, "it keeps what it is given and knows nothing of tools, tenant or gate"},
+		{"tools", []string{"mdecore", "approvals", "internal/evidence", "internal/failpoint", "internal/nearest"}, "a tool plans with the client and acts through the gate"},
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
 		{"internal/slackbot", []string{"tools", "approvals", "internal/nearest"}, "an adapter shows tools and takes votes; it never calls the tenant"},
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
@@ -90,6 +91,19 @@ func TestOnlySlackReachesTheBallot(t *testing.T) {
 		reached := reach(pkgs, dir)
 		for _, forbidden := range []string{"approvals/ballot", "internal/slackbot", "internal/app/slackapp"} {
 			require.False(t, reached[forbidden], "%s reaches %s: an assistant's process would have a way to approve", dir, forbidden)
+		}
+	}
+}
+
+// The drivers of buckets cost time at the start, so that only who opens a bucket imports them.
+func TestToolsShowEvidenceWithoutTheDriversOfBuckets(t *testing.T) {
+	t.Parallel()
+	pkgs, _ := tree(t)
+	require.Contains(t, pkgs, "internal/evidence/azure")
+	for _, dir := range []string{"tools", "internal/evidence", "internal/mcpserver"} {
+		reached := reach(pkgs, dir)
+		for _, driver := range []string{"internal/evidence/blobs", "internal/evidence/azure"} {
+			require.False(t, reached[driver], "%s reaches %s", dir, driver)
 		}
 	}
 }

@@ -12,7 +12,17 @@ const (
 	BetweenSteps            = "between_steps"              // one step of a fleet is done, the next is waiting
 )
 
-// Names lists every point.
+// The named points of the switches, which a request meets only when people stop, resume or restore.
+const (
+	AfterStop     = "after_stop"     // the stop is in the audit, what it covers is not yet cancelled
+	BeforeResume  = "before_resume"  // people said yes to going on, nothing of that is written
+	DuringRestore = "during_restore" // a restored database is being compared with the tenant
+)
+
+// Switches lists the points of the switches.
+func Switches() []string { return []string{AfterStop, BeforeResume, DuringRestore} }
+
+// Names lists every point that a request meets by itself.
 func Names() []string {
 	return []string{BeforeClaim, AfterClaimBeforePost, PostSentAnswerLost, AnswerReceivedNotStored, DuringFollow, BetweenSteps}
 }

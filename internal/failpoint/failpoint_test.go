@@ -13,7 +13,7 @@ func TestNormalBuildPassesEveryPoint(t *testing.T) {
 	if failpoint.Enabled {
 		t.Skip("built with the tag failpoints")
 	}
-	for _, name := range failpoint.Names() {
+	for _, name := range append(failpoint.Names(), failpoint.Switches()...) {
 		t.Setenv("MDE_FAILPOINT", name)
 		failpoint.Hit(name)
 	}

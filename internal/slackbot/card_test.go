@@ -110,7 +110,7 @@ func TestCardSaysWhatAnApproverMustKnow(t *testing.T) {
 	r.Plan.Warnings = []string{"this device is tier-0"}
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove, At: r.CreatedAt}}
 	r = seal(t, r)
-	m := w.show(t, renderCard(r))
+	m := w.show(t, renderCard(r, around{}))
 	for _, want := range []string{
 		"Isolate host01.contoso.com", r.Plan.Targets[0].ID, `OS "Windows11"`, `tag "tier-0"`, `value "High"`, `group "HQ"`, `health "Active"`, "last seen 2026-03-01",
 		`"beaconing"`, "alice@example.com", `calls itself "Claude <!here>"`, "UNVERIFIED", "this device is tier-0", `Needs 2 of group "on-call"`, "1 so far",
@@ -140,7 +140,7 @@ func TestButtonsFollowStateAndOutcome(t *testing.T) {
 	} {
 		r := sample()
 		r.State, r.Outcome = c.state, c.outcome
-		require.Equal(t, c.want, labels(w.show(t, renderCard(seal(t, r)))), "%s %s", c.state, c.outcome)
+		require.Equal(t, c.want, labels(w.show(t, renderCard(seal(t, r), around{}))), "%s %s", c.state, c.outcome)
 	}
 	for _, state := range append(approvals.States(), "elsewhere") {
 		if state == approvals.Pending {
@@ -149,7 +149,7 @@ func TestButtonsFollowStateAndOutcome(t *testing.T) {
 		for _, o := range []approvals.Outcome{approvals.Allow, approvals.Confirm, approvals.Approve} {
 			r := sample()
 			r.State, r.Outcome = state, o
-			m := w.show(t, renderCard(seal(t, r)))
+			m := w.show(t, renderCard(seal(t, r), around{}))
 			require.Equal(t, []string{"Details"}, labels(m), "%s %s", state, o)
 			require.NotContains(t, text(m), "Open until")
 		}
@@ -177,7 +177,7 @@ func TestCutCardHasNoApprove(t *testing.T) {
 			r.Outcome = o
 			grow(&r)
 			r = seal(t, r)
-			m := w.show(t, renderCard(r))
+			m := w.show(t, renderCard(r, around{}))
 			require.NotContains(t, labels(m), "Approve", name)
 			require.NotContains(t, labels(m), "Confirm", name)
 			require.Contains(t, labels(m), "Details", name)
@@ -190,20 +190,20 @@ func TestCutCardHasNoApprove(t *testing.T) {
 // onlyLastPageSaysYes leafs through the details of a pending request.
 func onlyLastPageSaysYes(t *testing.T, w wall, r approvals.Request) {
 	t.Helper()
-	verdict, label := yesOf(r)
+	offered := openYeses(r, "")[0]
 	pages := detailPages(r)
 	for page := range pages {
-		v := detailsView(r, place{}, page, true)
+		v := detailsView(r, place{}, page, offered)
 		w.open(t, v)
 		carried, _, err := parseTicket(v.PrivateMetadata)
 		require.NoError(t, err)
-		require.Equal(t, verdict, carried.Verdict)
-		require.Nil(t, detailsView(r, place{}, page, false).Submit, "the card offers it")
+		require.Equal(t, offered.verdict, carried.Verdict)
+		require.Nil(t, detailsView(r, place{}, page, yes{}).Submit, "the card offers it")
 		if page < pages-1 {
 			require.Nil(t, v.Submit)
 			continue
 		}
-		require.Equal(t, label, v.Submit.Text)
+		require.Equal(t, offered.label, v.Submit.Text)
 	}
 }
 
@@ -214,16 +214,16 @@ func TestPlainCardLeadsToAYes(t *testing.T) {
 		r := sample()
 		r.Outcome = outcome
 		r = seal(t, r)
-		_, yes := yesOf(r)
-		m := w.show(t, renderPlainCard(r))
+		label := openYeses(r, "")[0].label
+		m := w.show(t, renderPlainCard(r, around{}))
 		require.Equal(t, want, labels(m))
-		require.Contains(t, text(m), "The last page there has the "+yes+" button")
+		require.Contains(t, text(m), "The last page there has the "+label+" button")
 		onlyLastPageSaysYes(t, w, r)
 	}
 }
 
 func detailPages(r approvals.Request) int {
-	t, _, _ := parseTicket(detailsView(r, place{}, 0, true).PrivateMetadata)
+	t, _, _ := parseTicket(detailsView(r, place{}, 0, yesFor(r, "", approvals.Person{})).PrivateMetadata)
 	return t.Pages
 }
 
@@ -239,7 +239,7 @@ func TestHundredDevicesFitOrAreCutHonestly(t *testing.T) {
 		r.Plan.Targets = append(r.Plan.Targets, d)
 		r.Plan.Steps = append(r.Plan.Steps, approvals.Step{Action: "isolate", Target: d.ID, Summary: "isolate " + d.Name})
 	}
-	m := w.show(t, renderCard(seal(t, r)))
+	m := w.show(t, renderCard(seal(t, r), around{}))
 	require.Contains(t, labels(m), "Approve")
 	require.Contains(t, text(m), "isolate, once on each of the above")
 	for _, d := range r.Plan.Targets {
@@ -267,7 +267,7 @@ func TestFollowUpOfUnknownSaysWhereToLook(t *testing.T) {
 	r.State = approvals.Unknown
 	r.Steps[0].State = approvals.StepUnknown
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "x", Aliases: []string{"slack:T1/U0BAD> <!channel"}}}}
-	m := w.show(t, renderFollowUp(seal(t, r)))
+	m := w.show(t, renderFollowUp(seal(t, r), around{}))
 	require.Contains(t, text(m), approvals.Tag(r.ID, 0))
 	require.Contains(t, text(m), "Action center")
 	fired := m.Fires()
@@ -317,7 +317,7 @@ func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRequest(t)
 		require.NoError(t, approvals.Genuine(r), "or nothing of it would be shown")
-		card := renderCard(r)
+		card := renderCard(r, around{})
 		m := w.show(t, card)
 		require.Empty(t, m.Fires())
 		if slices.Contains(labels(m), "Approve") {
@@ -327,14 +327,14 @@ func TestWhateverIsShownSlackTakesItAndNothingFires(t *testing.T) {
 				require.Contains(t, shown, d.ID)
 			}
 		}
-		follow := w.show(t, renderFollowUp(r))
+		follow := w.show(t, renderFollowUp(r, around{}))
 		for _, e := range follow.Fires() {
 			require.Equal(t, approvals.Unknown, r.State)
 			require.Equal(t, "UALICE", e.Target)
 		}
-		require.Empty(t, w.show(t, renderPlainCard(r)).Fires())
+		require.Empty(t, w.show(t, renderPlainCard(r, around{})).Fires())
 		require.Empty(t, w.show(t, textMessage(r.Plan.Reason)).Fires())
-		w.open(t, detailsView(r, place{Channel: "C1", TS: "1.2"}, rapid.IntRange(-1, 3).Draw(t, "page"), rapid.Bool().Draw(t, "offer")))
+		w.open(t, detailsView(r, place{Channel: "C1", TS: "1.2"}, rapid.IntRange(-1, 3).Draw(t, "page"), yesFor(r, "", r.Requester.Person)))
 		w.open(t, denyView(ticket{Stamp: stamp{r.ID, r.Digest}.String()}, r.ID))
 	})
 }

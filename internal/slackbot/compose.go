@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
+
+	"github.com/mde-ops/mde-ops/approvals"
 )
 
 // Sizes that every message keeps. Slack takes more of some of them; a margin costs nothing.
@@ -50,8 +52,7 @@ func (c *composer) header(text string) {
 
 // label adds a line of our own words in bold. It never carries untrusted text.
 func (c *composer) label(text string) {
-	obj := slack.NewTextBlockObject(slack.MarkdownType, "*"+text+"*", false, true)
-	c.add(len(text), slack.NewSectionBlock(obj, nil, nil))
+	c.markup("*" + text + "*")
 }
 
 // lines adds untrusted lines, as many to a section as fit. Each line stays on one line.
@@ -82,6 +83,23 @@ func (c *composer) lines(lines ...string) {
 		size += n
 	}
 	flush()
+}
+
+// markup adds our own words in Slack's markup, such as a mention or a date. It never carries untrusted text.
+func (c *composer) markup(text string) {
+	obj := slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
+	c.add(utf8.RuneCountInString(text), slack.NewSectionBlock(obj, nil, nil))
+}
+
+// mention calls the groups that Slack can call, and names the others.
+func (c *composer) mention(groups []approvals.Group) {
+	called, others := mentionable(groups)
+	if called != "" {
+		c.markup(called)
+	}
+	if len(others) > 0 {
+		c.lines("For group " + groupNames(others, " and "))
+	}
 }
 
 // small adds a line in small grey letters.

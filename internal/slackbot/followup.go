@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/slack-go/slack"
-
 	"github.com/mde-ops/mde-ops/approvals"
 )
 
@@ -14,25 +12,25 @@ import (
 var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,30}$`)
 
 // renderFollowUp is the message in the card's thread when a request has reached its final state.
-func renderFollowUp(r approvals.Request) message {
+func renderFollowUp(r approvals.Request, a around) message {
 	if approvals.Genuine(r) != nil {
 		return renderUnverified(r)
 	}
 	c := newComposer()
-	c.lines(headline(r))
+	c.lines(headline(r, a))
 	if r.State == approvals.Unknown {
 		if who := mentions(r); who != "" {
-			obj := slack.NewTextBlockObject(slack.MarkdownType, who, false, true)
-			c.add(len(who), slack.NewSectionBlock(obj, nil, nil))
+			c.markup(who)
 		}
 		c.lines(unknownHelp(r)...)
 	}
 	c.lines(outcome(r)...)
+	a.showBoxes(c, r)
 	if r.State == approvals.Denied {
 		c.lines(denials(r)...)
 	}
 	c.small("Request " + r.ID)
-	return c.message(headline(r)+" (request "+r.ID+")", "More than fits here: press Details on the card.")
+	return c.message(headline(r, a)+" (request "+r.ID+")", "More than fits here: press Details on the card.")
 }
 
 // unknownHelp tells a person what a machine must not decide: where to look, and what to look for.

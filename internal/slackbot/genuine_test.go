@@ -29,13 +29,13 @@ func TestAlteredRequestsAreNotShown(t *testing.T) {
 			r := seal(t, sample())
 			r.State = state
 			alter(&r)
-			for _, drawn := range []message{renderCard(r), renderPlainCard(r), renderFollowUp(r)} {
+			for _, drawn := range []message{renderCard(r, around{}), renderPlainCard(r, around{}), renderFollowUp(r, around{})} {
 				m := w.show(t, drawn)
 				require.Empty(t, labels(m), name)
 				require.Contains(t, text(m), "Does not verify: request ABCD1234", name)
 				require.NotContains(t, text(m), r.Plan.Targets[0].Name, name)
 			}
-			v := detailsView(r, place{}, 0, true)
+			v := detailsView(r, place{}, 0, yesFor(r, "", approvals.Person{}))
 			w.open(t, v)
 			require.Nil(t, v.Submit, name)
 			require.NotContains(t, details(r), r.Plan.Targets[0].Name, name)
@@ -50,8 +50,8 @@ func TestStepsOutsideTheTargetsCantBeApproved(t *testing.T) {
 	evil := strings.Repeat("dc", 20)
 	r.Plan.Steps = append(r.Plan.Steps, approvals.Step{Action: "isolate", Target: evil, Summary: "isolate host01.contoso.com"})
 	r = seal(t, r)
-	require.Empty(t, labels(w.show(t, renderCard(r))))
-	require.Nil(t, detailsView(r, place{}, 0, true).Submit)
+	require.Empty(t, labels(w.show(t, renderCard(r, around{}))))
+	require.Nil(t, detailsView(r, place{}, 0, yesFor(r, "", approvals.Person{})).Submit)
 	require.Equal(t, approvals.KindTampering, approvals.KindOf(approvals.Genuine(r)))
 }
 
@@ -75,7 +75,7 @@ func TestCardListsStepsThatAreNotOnePerTarget(t *testing.T) {
 		step.Target = second.ID
 		r.Plan.Targets, r.Plan.Steps = append(r.Plan.Targets, second), append(r.Plan.Steps, step)
 		change(&r.Plan)
-		m := w.show(t, renderCard(seal(t, r)))
+		m := w.show(t, renderCard(seal(t, r), around{}))
 		require.Contains(t, labels(m), "Approve", name)
 		require.NotContains(t, text(m), "once on each", name)
 		for i, s := range r.Plan.Steps {
@@ -93,7 +93,7 @@ func TestCardSaysWhatIsMissingNow(t *testing.T) {
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove, At: r.CreatedAt}}
 	r.Message = "waits for 1 more of on-call" // the requester turned out to be unknown, or policy is stricter by now
 	r = seal(t, r)
-	require.Contains(t, text(w.show(t, renderCard(r))), "Now: waits for 1 more of on-call")
+	require.Contains(t, text(w.show(t, renderCard(r, around{}))), "Now: waits for 1 more of on-call")
 	require.Contains(t, counted(r, approvals.VerdictApprove), "Now: waits for 1 more of on-call")
 }
 
@@ -103,7 +103,7 @@ func TestCardNamesEveryDemand(t *testing.T) {
 	r := sample()
 	r.Quorum = append(r.Quorum, approvals.Quorum{Count: 1, From: approvals.Group{Name: "tier-0 owners", Slack: "S2"}})
 	r.Votes = []approvals.Vote{{Voter: approvals.Person{ID: "bob@example.com"}, Verdict: approvals.VerdictApprove, At: r.CreatedAt}}
-	shown := text(w.show(t, renderCard(seal(t, r))))
+	shown := text(w.show(t, renderCard(seal(t, r), around{})))
 	for _, want := range []string{`Needs 2 of group "on-call"`, `Needs 1 of group "tier-0 owners"`, "Each of these must be met; 1 said yes so far"} {
 		require.Contains(t, shown, want)
 	}

@@ -1,6 +1,7 @@
 package slackbot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,11 +10,15 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
 const (
 	keyCard = "card"
+	// keyAround is under which the mark is kept of what else the card shows; nothingMore stands for an empty mark.
+	keyAround   = "around"
+	nothingMore = "nothing"
 	// takeOver is how long a reserved post may stay without an answer before another process posts. The press of a
 	// button on a card that is not the stored one is refused, so a lost answer can lead to a spare card, not to a vote.
 	takeOver = 30 * time.Second
@@ -30,6 +35,8 @@ type messageStore interface {
 	ReserveMessage(ctx context.Context, requestID, key string, now time.Time, takeOver time.Duration) (store.Message, bool, error)
 	PostedMessage(ctx context.Context, m store.Message) error
 	ReleaseMessage(ctx context.Context, requestID, key string) error
+	Message(ctx context.Context, requestID, key string) (store.Message, bool, error)
+	lookups
 }
 
 // NotifierOptions are what a Notifier is made of.
@@ -42,6 +49,14 @@ type NotifierOptions struct {
 	Store *store.DB
 	// ApprovalChannel is the id of the channel for cards (C… or G…).
 	ApprovalChannel string
+	// Gate answers what policy asks for now, so that a card offers every kind of yes that is needed. Without one a card
+	// offers the one that its request was made with.
+	Gate *gate.Gate
+	// Board says what is stopped, and Tools which toolset a tool is in. Without a board no card says that it is held.
+	Board Board
+	Tools map[string]approvals.ToolInfo
+	// Tell are the groups that are called when somebody does without other people's yes.
+	Tell []approvals.Group
 	// Clock is time.Now unless set; Logger slog.Default unless set.
 	Clock  func() time.Time
 	Logger *slog.Logger
@@ -52,6 +67,10 @@ type Notifier struct {
 	slack   *client
 	store   messageStore
 	channel string
+	gate    answerer
+	board   Board
+	tools   map[string]approvals.ToolInfo
+	tell    []approvals.Group
 	clock   func() time.Time
 	log     *slog.Logger
 
@@ -72,7 +91,13 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Notifier{slack: c, store: o.Store, channel: o.ApprovalChannel, clock: o.Clock, log: o.Logger, unsaved: map[string][]store.Message{}}
+	n := &Notifier{
+		slack: c, store: o.Store, channel: o.ApprovalChannel, board: o.Board, tools: o.Tools, tell: o.Tell,
+		clock: o.Clock, log: o.Logger, unsaved: map[string][]store.Message{},
+	}
+	if o.Gate != nil {
+		n.gate = o.Gate
+	}
 	if n.clock == nil {
 		n.clock = time.Now
 	}
@@ -89,28 +114,39 @@ func (n *Notifier) Notify(ctx context.Context, requestID string) (time.Duration,
 		return 0, err
 	}
 	for pass := range redraws {
-		r, err := n.store.Request(ctx, requestID)
+		r, a, err := n.read(ctx, requestID)
 		if err != nil {
 			return 0, err
 		}
 		// After the first pass the request has moved while its card was drawn. Another process may have drawn the newer
 		// state before this one's older drawing arrived, so it is drawn again whatever version is stored.
-		card, again, err := n.card(ctx, r, pass > 0)
+		due, again, err := n.bring(ctx, r, a, pass > 0)
 		if again > 0 || err != nil {
 			return again, err
 		}
-		if again, err = n.follow(ctx, r, card); again > 0 || err != nil {
-			return again, err
-		}
-		latest, err := n.store.Request(ctx, requestID)
+		latest, then, err := n.read(ctx, requestID)
 		if err != nil {
 			return 0, err
 		}
-		if latest.Version == r.Version {
-			return 0, nil
+		if latest.Version == r.Version && then.mark() == a.mark() {
+			return due, nil
 		}
 	}
 	return soon, nil
+}
+
+// bring draws the card and posts what belongs into its thread. due is when there will be more to say; again when this must
+// be tried again because Slack did not take it.
+func (n *Notifier) bring(ctx context.Context, r approvals.Request, a around, redraw bool) (due, again time.Duration, err error) {
+	card, again, err := n.card(ctx, r, a, redraw)
+	if again > 0 || err != nil {
+		return 0, again, err
+	}
+	if due, err = n.remind(ctx, r, card); err != nil {
+		return 0, 0, err
+	}
+	again, err = n.follow(ctx, r, a, card)
+	return due, again, err
 }
 
 // record remembers where a message is. When the store can't be written now the place is kept until the next call, because
@@ -143,46 +179,59 @@ func (n *Notifier) settle(ctx context.Context, requestID string) error {
 }
 
 // card posts the card once, or brings the posted one up to date.
-func (n *Notifier) card(ctx context.Context, r approvals.Request, redraw bool) (store.Message, time.Duration, error) {
+func (n *Notifier) card(ctx context.Context, r approvals.Request, a around, redraw bool) (store.Message, time.Duration, error) {
 	m, mine, err := n.store.ReserveMessage(ctx, r.ID, keyCard, n.clock(), takeOver)
-	switch {
-	case err != nil:
+	if err != nil {
 		return m, 0, err
+	}
+	shown, _, err := n.store.Message(ctx, r.ID, keyAround)
+	if err != nil {
+		return m, 0, err
+	}
+	same := shown.TS == a.mark() || (a.mark() == "" && shown.TS == nothingMore)
+	var again time.Duration
+	switch {
 	case mine:
-		return n.postCard(ctx, r, keyCard)
+		m, again, err = n.postCard(ctx, r, a, keyCard)
 	case m.TS == "":
 		return m, soon, nil // somebody is posting it right now
-	case m.Version >= r.Version && !redraw:
+	case m.Version >= r.Version && same && !redraw:
 		return m, 0, nil
+	default:
+		m, again, err = n.updateCard(ctx, r, a, m)
 	}
-	return n.updateCard(ctx, r, m)
+	if again > 0 || err != nil || same {
+		return m, again, err
+	}
+	return m, 0, n.record(ctx, store.Message{RequestID: r.ID, Key: keyAround, TS: cmp.Or(a.mark(), nothingMore)})
 }
 
-// cardChannel is where the card goes: to the approvers, or, for a requester's own confirmation, to where they asked.
+// cardChannel is where the card goes: to the approvers, or, for a requester's own confirmation, to where they asked. A
+// break-glass is for everybody to see.
 func (n *Notifier) cardChannel(r approvals.Request) string {
-	if r.Outcome == approvals.Confirm && channelID.MatchString(r.Origin.Channel) {
+	if r.Outcome == approvals.Confirm && !r.Terms.BreakGlass && channelID.MatchString(r.Origin.Channel) {
 		return r.Origin.Channel
 	}
 	return n.channel
 }
 
 // replaceCard posts a new card for one that somebody deleted. Only one process does, and only the new card counts.
-func (n *Notifier) replaceCard(ctx context.Context, r approvals.Request, deleted store.Message) (store.Message, time.Duration, error) {
+func (n *Notifier) replaceCard(ctx context.Context, r approvals.Request, a around, deleted store.Message) (store.Message, time.Duration, error) {
 	key := keyCard + "-after:" + deleted.TS
 	_, mine, err := n.store.ReserveMessage(ctx, r.ID, key, n.clock(), takeOver)
 	if err != nil || !mine {
 		return deleted, soon, err
 	}
-	return n.postCard(ctx, r, key)
+	return n.postCard(ctx, r, a, key)
 }
 
 // postCard posts the card under the reservation of key.
-func (n *Notifier) postCard(ctx context.Context, r approvals.Request, key string) (store.Message, time.Duration, error) {
+func (n *Notifier) postCard(ctx context.Context, r approvals.Request, a around, key string) (store.Message, time.Duration, error) {
 	n.suspect(ctx, r)
-	at, err := n.slack.post(ctx, n.cardChannel(r), "", renderCard(r))
+	at, err := n.slack.post(ctx, n.cardChannel(r), "", renderCard(r, a))
 	if unshowable(err) {
 		n.log.ErrorContext(ctx, "Slack refused the card's blocks; a plain one is posted", "request", r.ID, "error", err)
-		at, err = n.slack.post(ctx, n.cardChannel(r), "", renderPlainCard(r))
+		at, err = n.slack.post(ctx, n.cardChannel(r), "", renderPlainCard(r, a))
 	}
 	if err != nil {
 		again, err := n.notPosted(ctx, r.ID, key, err)
@@ -199,15 +248,15 @@ func (n *Notifier) suspect(ctx context.Context, r approvals.Request) {
 	}
 }
 
-func (n *Notifier) updateCard(ctx context.Context, r approvals.Request, m store.Message) (store.Message, time.Duration, error) {
+func (n *Notifier) updateCard(ctx context.Context, r approvals.Request, a around, m store.Message) (store.Message, time.Duration, error) {
 	n.suspect(ctx, r)
 	at := place{Channel: m.Channel, TS: m.TS}
-	err := n.slack.update(ctx, at, renderCard(r))
+	err := n.slack.update(ctx, at, renderCard(r, a))
 	if unshowable(err) {
-		err = n.slack.update(ctx, at, renderPlainCard(r))
+		err = n.slack.update(ctx, at, renderPlainCard(r, a))
 	}
 	if errorCode(err) == "message_not_found" {
-		return n.replaceCard(ctx, r, m)
+		return n.replaceCard(ctx, r, a, m)
 	}
 	if err != nil {
 		return m, n.wait(ctx, r.ID, err), nil // an update may be repeated without harm
@@ -218,22 +267,22 @@ func (n *Notifier) updateCard(ctx context.Context, r approvals.Request, m store.
 
 // follow posts what a final state means, once: in the card's thread, and in the channel where it was asked for when that
 // is another one.
-func (n *Notifier) follow(ctx context.Context, r approvals.Request, card store.Message) (time.Duration, error) {
+func (n *Notifier) follow(ctx context.Context, r approvals.Request, a around, card store.Message) (time.Duration, error) {
 	if !r.State.Terminal() {
 		return 0, nil
 	}
 	thread := place{Channel: card.Channel, TS: card.TS}
-	if again, err := n.once(ctx, r, "thread:"+string(r.State), thread); again > 0 || err != nil {
+	if again, err := n.once(ctx, r, "thread:"+string(r.State), thread, renderFollowUp(r, a)); again > 0 || err != nil {
 		return again, err
 	}
 	if r.Origin.Channel == card.Channel || !channelID.MatchString(r.Origin.Channel) {
 		return 0, nil
 	}
-	return n.once(ctx, r, "origin:"+string(r.State), place{Channel: r.Origin.Channel})
+	return n.once(ctx, r, "origin:"+string(r.State), place{Channel: r.Origin.Channel}, renderFollowUp(r, a))
 }
 
-// once posts the follow-up under a key. at.TS is the thread, or empty.
-func (n *Notifier) once(ctx context.Context, r approvals.Request, key string, at place) (time.Duration, error) {
+// once posts something under a key, one time whatever happens. at.TS is the thread, or empty.
+func (n *Notifier) once(ctx context.Context, r approvals.Request, key string, at place, what message) (time.Duration, error) {
 	m, mine, err := n.store.ReserveMessage(ctx, r.ID, key, n.clock(), takeOver)
 	switch {
 	case err != nil:
@@ -243,7 +292,7 @@ func (n *Notifier) once(ctx context.Context, r approvals.Request, key string, at
 	case !mine:
 		return 0, nil
 	}
-	posted, err := n.slack.post(ctx, at.Channel, at.TS, renderFollowUp(r))
+	posted, err := n.slack.post(ctx, at.Channel, at.TS, what)
 	if err != nil {
 		return n.notPosted(ctx, r.ID, key, err)
 	}

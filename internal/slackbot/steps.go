@@ -54,6 +54,7 @@ func outcome(r approvals.Request) []string {
 	if r.Message != "" && r.Message != string(r.State) && !saysStep(r) {
 		lines = append(lines, r.Message)
 	}
+	lines = append(lines, fleetLines(r)...)
 	for _, s := range r.Steps {
 		lines = append(lines, stepLine(r, s))
 	}

@@ -43,7 +43,7 @@ func modal(title, callback string, t ticket, blocks ...slack.Block) slack.ModalV
 
 // detailsView shows one page of everything about a request. Where the card can't offer the yes, because it was cut or
 // because Slack refused it, the last page does: there the person has had the whole text before them.
-func detailsView(r approvals.Request, card place, page int, offerYes bool) slack.ModalViewRequest {
+func detailsView(r approvals.Request, card place, page int, offered yes) slack.ModalViewRequest {
 	pieces := chunks(details(r), maxSection)
 	pages := (len(pieces) + sectionsPerPage - 1) / sectionsPerPage
 	page = min(max(page, 0), pages-1)
@@ -58,13 +58,13 @@ func detailsView(r approvals.Request, card place, page int, offerYes bool) slack
 		obj, _ := plain(fmt.Sprintf("Page %d of %d", page+1, pages), 100)
 		blocks = append(blocks, slack.NewContextBlock("", obj), slack.NewActionBlock(actionsBlock, pageButtons(t)...))
 	}
-	label := ""
-	if offerYes && approvals.Genuine(r) == nil {
-		t.Verdict, label = yesOf(r)
+	if approvals.Genuine(r) != nil {
+		offered = yes{}
 	}
+	t.Verdict = offered.verdict
 	v := modal("Request "+r.ID, viewDetails, t, blocks...)
-	if label != "" && page == pages-1 {
-		v.Submit, _ = plain(label, 24)
+	if offered.verdict != "" && page == pages-1 {
+		v.Submit, _ = plain(offered.label, 24)
 	}
 	return v
 }
@@ -86,15 +86,19 @@ func details(r approvals.Request) string {
 		return clean(strings.Join(unverified(r), " "))
 	}
 	lines := []string{
-		headline(r), r.Plan.Preview, "", "Request " + r.ID, "Digest " + r.Digest,
+		headline(r, around{}), r.Plan.Preview, "", "Request " + r.ID, "Digest " + r.Digest,
 		"Tool " + r.Plan.Tool + ", risk " + string(r.Plan.Risk), "Tenant " + r.Plan.Tenant, "",
 	}
-	lines = append(append(lines, "Who asks:"), asker(r.Requester)...)
+	lines = append(append(lines, "Who asks:"), asker(r)...)
 	lines = append(lines, "", "Why, in the requester's own words:", reasonOf(r), "")
 	if len(r.Plan.Warnings) > 0 {
 		lines = append(append(lines, "Know this first:"), bullets(r.Plan.Warnings)...)
 	}
 	lines = append(append(lines, fmt.Sprintf("On what (%d):", len(r.Plan.Targets))), targets(r.Plan.Targets)...)
+	if on := r.Plan.Resumes; on != nil {
+		lines = append(append(lines, "", goesOn(on)+":"), targets(on.Targets)...)
+		lines = append(lines, "With "+oneLine(on.Args))
+	}
 	lines = append(lines, "", fmt.Sprintf("Steps, in this order (%d):", len(r.Plan.Steps)))
 	for i, s := range r.Plan.Steps {
 		lines = append(lines, fmt.Sprintf("%d. %s %s: %s", i+1, s.Action, s.Target, quote(s.Summary)))
@@ -103,6 +107,9 @@ func details(r approvals.Request) string {
 		}
 	}
 	lines = append(lines, "", "Arguments as they were given:", oneLine(r.Plan.Args))
+	if more := included(r); len(more) > 0 {
+		lines = append(append(lines, "", "What a yes includes:"), bullets(more)...)
+	}
 	// What changes while people vote comes last, so that it never moves a step onto a page that was read already.
 	lines = append(append(lines, "", "Approval:"), approval(r)...)
 	if r.State != approvals.Pending {

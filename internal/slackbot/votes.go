@@ -81,7 +81,12 @@ func (b *Bot) onButton(ctx context.Context, e envelope, ic slack.InteractionCall
 	case actionDetails, actionRead:
 		b.ack(ctx, e, nil)
 		b.open(ctx, p, func(ctx context.Context, who approvals.Person, r approvals.Request) (slack.ModalViewRequest, error) {
-			return detailsView(r, p.card, 0, action.ActionID == actionRead), b.mayRead(ctx, who, p.user, r)
+			now, err := b.mayRead(ctx, who, p.user, r)
+			offered := yes{}
+			if action.ActionID == actionRead {
+				offered = yesFor(r, now, who)
+			}
+			return detailsView(r, p.card, 0, offered), err
 		})
 	default:
 		b.ack(ctx, e, nil)
@@ -280,7 +285,7 @@ func notCounted(err error) string {
 		return "Not saved, press again. (" + err.Error() + ")"
 	case approvals.KindTampering:
 		return "Not counted: what is stored about this request does not verify. Don't press again; tell your administrators."
-	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict, approvals.KindNotVoter:
+	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict, approvals.KindNotVoter, approvals.KindHeld:
 		return "Not counted: " + err.Error()
 	case approvals.KindStore:
 	}
@@ -288,19 +293,23 @@ func notCounted(err error) string {
 }
 
 // mayRead refuses the details to everybody but responders, the people who may approve the request, and whoever asked for
-// it: a channel may have more members than those.
-func (b *Bot) mayRead(ctx context.Context, who approvals.Person, user string, r approvals.Request) error {
+// it: a channel may have more members than those. What policy asks for now comes with it.
+func (b *Bot) mayRead(ctx context.Context, who approvals.Person, user string, r approvals.Request) (now approvals.Outcome, err error) {
 	if err := approvals.Genuine(r); err != nil {
-		return err
+		return "", err
 	}
+	d, err := b.requests.Answer(ctx, r.Plan, r.Requester)
 	if who.Same(r.Requester.Person) {
-		return nil
+		return d.Outcome, nil // their own words, whether or not policy can answer now
 	}
-	groups := []approvals.Group{b.responders}
-	now, err := b.requests.Answer(ctx, r.Plan, r.Requester)
 	if err != nil {
-		return err
+		return "", err
 	}
+	return d.Outcome, b.reader(ctx, who, user, r, d)
+}
+
+func (b *Bot) reader(ctx context.Context, who approvals.Person, user string, r approvals.Request, now approvals.Decision) error {
+	groups := []approvals.Group{b.responders}
 	for _, q := range append(slices.Clone(r.Quorum), now.Quorums()...) { // the policy of today may want others to vote
 		groups = append(groups, q.Groups()...)
 	}
@@ -364,12 +373,22 @@ func (b *Bot) turnPage(ctx context.Context, ic slack.InteractionCallback, value 
 	}
 	r, err := b.pressed(ctx, press{stamp: s, card: t.Card})
 	if err == nil {
-		err = b.mayRead(ctx, who, ic.User.ID, r)
-	}
-	if err == nil {
-		_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, t.Card, page, t.Verdict != ""), "", ic.View.Hash, ic.View.ID)
+		err = b.showPage(ctx, ic, t, r, who, page)
 	}
 	if err != nil {
 		b.log.InfoContext(ctx, "a page was not turned", "request", s.id, "error", err)
 	}
+}
+
+func (b *Bot) showPage(ctx context.Context, ic slack.InteractionCallback, t ticket, r approvals.Request, who approvals.Person, page int) error {
+	now, err := b.mayRead(ctx, who, ic.User.ID, r)
+	if err != nil {
+		return err
+	}
+	offered := yes{}
+	if t.Verdict != "" {
+		offered = yesFor(r, now, who)
+	}
+	_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, t.Card, page, offered), "", ic.View.Hash, ic.View.ID)
+	return err
 }

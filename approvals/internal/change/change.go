@@ -87,23 +87,29 @@ func Notify(ctx context.Context, tx *store.Tx, requestID, nonce string) error {
 // Verify compares r with its audit rows: KindTampering when they don't agree, KindConflict when r moved meanwhile, and
 // KindDenied when it was withdrawn, whatever became of its steps since.
 func Verify(ctx context.Context, db *store.DB, r approvals.Request) error {
+	_, err := Verified(ctx, db, r)
+	return err
+}
+
+// Verified is Verify, and returns the audit rows that it went by.
+func Verified(ctx context.Context, db *store.DB, r approvals.Request) ([]approvals.Event, error) {
 	events, err := history(ctx, db, r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fault := approvals.CheckHistory(r, events)
 	if fault == nil {
-		return notWithdrawn(r, events)
+		return events, notWithdrawn(r, events)
 	}
 	// The rows were read after r, so another process may have moved it in between. Only what is still the same is wrong.
 	now, err := db.Request(ctx, r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !sameVersions(r, now) {
-		return approvals.Refuse(approvals.KindConflict, nil, "request %s was changed meanwhile; look again", r.ID)
+		return nil, approvals.Refuse(approvals.KindConflict, nil, "request %s was changed meanwhile; look again", r.ID)
 	}
-	return fault
+	return nil, fault
 }
 
 func notWithdrawn(r approvals.Request, events []approvals.Event) error {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,7 +100,7 @@ func Tools() map[string]approvals.ToolInfo {
 func (l *Lab) Use(p approvals.Policy) {
 	l.Policy = p
 	var err error
-	l.Gate, err = gate.New(gate.Options{Store: l.DB, Policy: p, Clock: l.Clock.Now, Logger: Quiet()})
+	l.Gate, err = gate.New(gate.Options{Store: l.DB, Policy: p, Tools: Tools(), Clock: l.Clock.Now, Logger: Quiet()})
 	require.NoError(l.T, err)
 	l.T.Cleanup(l.Gate.Close)
 	l.Box, err = ballot.New(ballot.Options{
@@ -127,16 +128,19 @@ func Ann() approvals.Requester {
 	return approvals.Requester{Person: Person("ann"), Verified: true, Via: approvals.ViaSlack}
 }
 
-// Plan is a plan of a tool on so many devices.
+// Plan is a plan of a tool on so many devices. Every call makes a plan that does something else, so that two requests in a
+// test are two; submit the same plan again to ask for the same.
 func Plan(tool string, devices int) approvals.Plan {
 	p := approvals.Plan{
 		Tenant: "11111111-2222-3333-4444-555555555555", Tool: tool, Risk: Tools()[tool].Risk, Reason: "beaconing to a known C2",
 		Args: json.RawMessage(`{"devices":["host"]}`), Preview: tool,
 	}
+	made := rand.Text()
 	for i := range devices {
 		id := fmt.Sprintf("device-%d", i)
 		p.Targets = append(p.Targets, approvals.Target{ID: id, Kind: "device", Name: "host" + id})
-		p.Steps = append(p.Steps, approvals.Step{Action: tool, Target: id, Summary: tool + " " + id})
+		args := json.RawMessage(`{"made":"` + made + `"}`)
+		p.Steps = append(p.Steps, approvals.Step{Action: tool, Target: id, Args: args, Summary: tool + " " + id})
 	}
 	return p
 }

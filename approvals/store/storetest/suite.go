@@ -42,6 +42,8 @@ func Run(t *testing.T, newURL func(testing.TB) string) {
 		{"messages", testMessages},
 		{"message reserved once", testMessageOnce},
 		{"deliveries", testDeliveries},
+		{"time-boxes", testTimeboxes},
+		{"time-box refuses", testTimeboxRefuses},
 		{"job comes after commit", testJobAfterCommit},
 		{"jobs repeat", testJobsRepeat},
 		{"repeats become one", testRepeatsBecomeOne},

@@ -1,0 +1,57 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
+	"github.com/mde-ops/mde-ops/approvals/store"
+)
+
+// twin returns the open request that would do what r does, locked, and false when there is none. The stored key only
+// finds candidates: one whose plan is another, that was altered, or whose time is over is none.
+func (g *Gate) twin(ctx context.Context, tx *store.Tx, r approvals.Request) (approvals.Request, bool, error) {
+	ids, err := tx.Twins(ctx, r.Key)
+	if err != nil {
+		return approvals.Request{}, false, err
+	}
+	for _, id := range ids {
+		t, err := tx.Request(ctx, id)
+		if approvals.KindOf(err) == approvals.KindTampering {
+			continue
+		}
+		if err != nil {
+			return approvals.Request{}, false, err
+		}
+		_, overdue := approvals.Overdue(t, g.now())
+		if !overdue && !t.State.Terminal() && t.Plan.Key() == r.Key && approvals.Genuine(t) == nil {
+			return t, true, nil
+		}
+	}
+	return approvals.Request{}, false, nil
+}
+
+// join adds the requester of r to those who asked for t. Whoever has asked for t already changes nothing. Whoever has voted
+// on it can't ask for it as well, because their vote would no longer count.
+func (g *Gate) join(ctx context.Context, tx *store.Tx, t, r approvals.Request) error {
+	who := r.Requester
+	if t.Requester.Same(who.Person) || slices.ContainsFunc(t.Attached, who.Same) {
+		return nil
+	}
+	if !who.Verified {
+		return approvals.Refuse(approvals.KindConflict, nil,
+			"request %s of %s would do the same and is %s (%s); sign in to join it, because who you are was only configured",
+			t.ID, t.Requester.ID, t.State, t.Message)
+	}
+	if slices.ContainsFunc(t.Votes, func(v approvals.Vote) bool { return v.Voter.Same(who.Person) }) {
+		return approvals.Refuse(approvals.KindConflict, nil,
+			"request %s of %s would do the same and is %s (%s); you have voted on it, so you can't ask for it as well",
+			t.ID, t.Requester.ID, t.State, t.Message)
+	}
+	if err := tx.Attach(ctx, t, who.Person, r.CreatedAt); err != nil {
+		return err
+	}
+	return change.Notify(ctx, tx, t.ID, fmt.Sprintf("attached-%d", len(t.Attached)+1))
+}
