@@ -21,6 +21,8 @@ func declarations() []declaration {
 		getRequest(),
 		listRequests(),
 		cancelRequest(),
+		liftStop(),
+		resumeRequest(),
 		whoami(),
 	}
 }

@@ -37,3 +37,33 @@ func (db *DB) RowHash(ctx context.Context, seq int64) (hash string, ok bool, err
 	}
 	return found[0].Hash, true, nil
 }
+
+// Cursor returns how far a reader of the audit has come: the zero Ending before it began.
+func (db *DB) Cursor(ctx context.Context, reader string) (at Ending, err error) {
+	err = db.read(ctx, func(q querier) error {
+		rows, err := q.QueryContext(ctx, "SELECT seq, hash FROM audit_cursor WHERE reader = $1", plain(reader))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		if !rows.Next() {
+			return rows.Err()
+		}
+		return rows.Scan(&at.Seq, &at.Hash)
+	})
+	return at, err
+}
+
+// MoveCursor moves a reader's cursor from where the caller saw it, else KindConflict and nothing changes.
+func (db *DB) MoveCursor(ctx context.Context, reader string, from, to Ending) error {
+	return db.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, "INSERT INTO audit_cursor (reader, seq, hash) VALUES ($1, 0, '') ON CONFLICT (reader) DO NOTHING", plain(reader)); err != nil {
+			return err
+		}
+		n, err := tx.exec(ctx, "UPDATE audit_cursor SET seq = $1, hash = $2 WHERE reader = $3 AND seq = $4 AND hash = $5", to.Seq, to.Hash, plain(reader), from.Seq, from.Hash)
+		if err == nil && n != 1 {
+			return conflict("another process has moved the cursor of %s meanwhile", clip(reader))
+		}
+		return err
+	})
+}

@@ -81,17 +81,22 @@ func (w *Worker) act(ctx context.Context, p *pass, r approvals.Request) (move, e
 		return w.claim(ctx, p, r)
 	case approvals.Running:
 		return w.run(ctx, p, r)
-	case approvals.Pending, approvals.Succeeded, approvals.Partial, approvals.Failed, approvals.Unknown,
+	case approvals.Pending:
+		return w.reach(ctx, r)
+	case approvals.Succeeded, approvals.Partial, approvals.Failed, approvals.Unknown,
 		approvals.Denied, approvals.Expired, approvals.Cancelled:
 	}
-	return done(), nil // ended, or not decided yet; an unknown state never moves
+	return done(), nil // ended; an unknown state never moves
 }
 
 // claim takes an approved request into work, if its approval really holds.
 func (w *Worker) claim(ctx context.Context, p *pass, r approvals.Request) (move, error) {
 	failpoint.Hit(failpoint.BeforeClaim)
-	if err := w.verify(ctx, r); err != nil {
-		return w.turnAway(ctx, p, r, err)
+	if err := w.board.Held(ctx, r.Plan.Tool); err != nil {
+		return w.heldBack(ctx, p, r, err)
+	}
+	if l, err := w.verify(ctx, r); err != nil {
+		return w.turnAway(ctx, p, r, l, err)
 	}
 	by := change.By{At: w.now(), Actor: change.Worker, Detail: "approval verified; started"}
 	return look(), w.inTx(ctx, func(tx *store.Tx) error {
@@ -105,35 +110,56 @@ func (w *Worker) claim(ctx context.Context, p *pass, r approvals.Request) (move,
 // errTooLate says that the time to start is over.
 var errTooLate = errors.New("approved, but it was not started in time")
 
+// leave is what a verified request may do now.
+type leave struct {
+	// wave is in which portions its steps are sent.
+	wave approvals.Wave
+	// resumed is when people last said that it may go on after a pause; zero when they never had to.
+	resumed time.Time
+}
+
 // verify decides whether a step of r may be sent now, from what can't be forged in the database: the tools' own risks,
 // the audit, this worker's own policy, signed votes and the directory's answer of this moment.
-func (w *Worker) verify(ctx context.Context, r approvals.Request) error {
+func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error) {
+	l := leave{wave: r.Terms.Wave}
 	if tool, ok := w.o.Tools[r.Plan.Tool]; !ok || tool.Risk != r.Plan.Risk || !tool.Risk.Valid() || tool.Risk == approvals.RiskRead {
-		return approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
+		return l, approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
 			r.Plan.Tool, r.Plan.Risk)
 	}
-	if err := change.Verify(ctx, w.o.Store, r); err != nil {
-		return err
+	events, err := change.Verified(ctx, w.o.Store, r)
+	if err != nil {
+		return l, err
 	}
 	if r.Parent != "" {
-		return w.verifyChild(ctx, r)
+		return l, w.verifyChild(ctx, r)
+	}
+	if l.resumed, err = w.resumed(ctx, r, events); err != nil {
+		return l, err
 	}
 	standing, err := w.tally.Count(ctx, r)
 	if err != nil {
-		return err
+		return l, err
 	}
 	if !standing.Met() {
-		return approvals.Refuse(approvals.KindDenied, nil, "the approval no longer holds: it needs %s", standing.Missing())
+		return l, approvals.Refuse(approvals.KindDenied, nil, "the approval no longer holds: it needs %s", standing.Missing())
 	}
-	return w.inTime(r, standing)
+	if l.wave, err = w.wave(ctx, r, standing.Since); err != nil {
+		return l, err
+	}
+	return l, w.inTime(r, standing, l)
 }
 
 // inTime says whether it is too late to start, or, once something was sent, to go on. The limits run from the last
-// signed vote, because the stored time of the decision could have been moved.
-func (w *Worker) inTime(r approvals.Request, standing approvals.Standing) error {
+// signed vote, be it for going on, because the stored time of the decision could have been moved. The waits of the waves
+// were approved with them and come on top.
+func (w *Worker) inTime(r approvals.Request, standing approvals.Standing, l leave) error {
 	if r.Begun() {
-		within := max(w.timing.RunLimit, standing.StartWithin)
-		if !w.now().Before(standing.Since.Add(within)) {
+		within := max(w.timing.RunLimit, standing.StartWithin) + l.wave.Span(len(r.Steps))
+		since := standing.Since
+		if l.resumed.After(since) {
+			since = l.resumed
+		}
+		if !w.now().Before(since.Add(within)) {
 			return approvals.Refuse(approvals.KindDenied, nil, "not sent within %v of the approval; ask again for what is still wanted", within)
 		}
 		return nil
@@ -149,7 +175,11 @@ func (w *Worker) inTime(r approvals.Request, standing approvals.Standing) error 
 }
 
 // turnAway ends what may not run, and comes back later when only an answer was missing.
-func (w *Worker) turnAway(ctx context.Context, p *pass, r approvals.Request, why error) (move, error) {
+func (w *Worker) turnAway(ctx context.Context, p *pass, r approvals.Request, l leave, why error) (move, error) {
+	var paused *pausedError
+	if errors.As(why, &paused) {
+		return w.askToGoOn(ctx, p, r, paused)
+	}
 	log := w.o.Logger.With("request", r.ID, "error", why, "cause", errors.Unwrap(why))
 	to := approvals.Cancelled
 	switch kind := approvals.KindOf(why); {
@@ -158,8 +188,10 @@ func (w *Worker) turnAway(ctx context.Context, p *pass, r approvals.Request, why
 	case kind == approvals.KindTampering:
 		log.ErrorContext(ctx, "stored data does not verify; the request is stopped")
 	case kind == approvals.KindDenied:
+	case kind == approvals.KindHeld:
+		return w.heldBack(ctx, p, r, why)
 	default:
-		return w.unanswered(ctx, p, r, why)
+		return w.unanswered(ctx, p, r, l, why)
 	}
 	by := change.By{At: w.now(), Actor: change.Worker, Detail: why.Error()}
 	if r.State == approvals.Running {
@@ -174,9 +206,9 @@ func (w *Worker) turnAway(ctx context.Context, p *pass, r approvals.Request, why
 }
 
 // unanswered leaves what was not sent as it is until the answer can be had, or until its time is over.
-func (w *Worker) unanswered(ctx context.Context, p *pass, r approvals.Request, why error) (move, error) {
-	if late := w.inTime(r, approvals.Standing{Since: r.DecidedAt, StartWithin: r.StartWithin}); late != nil {
-		return w.turnAway(ctx, p, r, late)
+func (w *Worker) unanswered(ctx context.Context, p *pass, r approvals.Request, l leave, why error) (move, error) {
+	if late := w.inTime(r, approvals.Standing{Since: r.DecidedAt, StartWithin: r.StartWithin}, l); late != nil {
+		return w.turnAway(ctx, p, r, l, late)
 	}
 	w.o.Logger.WarnContext(ctx, "a needed answer could not be had; nothing was sent", "request", r.ID, "error", why, "cause", errors.Unwrap(why))
 	if r.State == approvals.Running {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/failpoint"
@@ -90,36 +92,60 @@ func (w *Worker) untilNext(p *pass, r approvals.Request) time.Duration {
 
 // send marks a step, durably, and only then sends it, once.
 func (w *Worker) send(ctx context.Context, p *pass, r approvals.Request, s approvals.StepStatus) (move, error) {
-	if err := w.verify(ctx, r); err != nil {
-		return w.turnAway(ctx, p, r, err)
+	clear, err := w.board.Clear(ctx, r.Plan.Tool)
+	if err != nil {
+		return w.heldBack(ctx, p, r, err)
+	}
+	l, err := w.verify(ctx, r)
+	if err != nil {
+		return w.turnAway(ctx, p, r, l, err)
 	}
 	now := w.now()
+	if portion := l.wave.Portion(r.Steps, now, l.resumed); !slices.Contains(portion.Send, s.Index) {
+		return w.nextWave(ctx, p, r, portion, now)
+	}
 	if wait := notBefore(r).Sub(now); wait > 0 {
 		return p.hold(wait), nil
 	}
-	by := change.By{At: now, Actor: change.Worker, Detail: r.Plan.Steps[s.Index].Summary}
+	marked, err := w.mark(ctx, r, s, clear, now)
+	if approvals.KindOf(err) == approvals.KindHeld {
+		return w.heldBack(ctx, p, r, err)
+	}
+	if err != nil {
+		return done(), err
+	}
+	return w.post(ctx, p, r, marked)
+}
+
+// mark says in the store that a step is being sent, unless something was stopped since the clearance.
+func (w *Worker) mark(ctx context.Context, r approvals.Request, s approvals.StepStatus, clear control.Clearance, at time.Time) (approvals.StepStatus, error) {
+	by := change.By{At: at, Actor: change.Worker, Detail: r.Plan.Steps[s.Index].Summary}
 	marked := s
-	marked.State, marked.Version, marked.SentAt = approvals.StepSending, s.Version+1, by.At
-	err := w.o.Store.InTx(ctx, func(tx *store.Tx) error {
+	marked.State, marked.Version, marked.SentAt = approvals.StepSending, s.Version+1, at
+	return marked, w.o.Store.InTx(ctx, func(tx *store.Tx) error {
 		// Taking the request's next version makes everybody lose who changed it since it was verified, and whom it
 		// changes under.
-		if err := tx.Move(ctx, change.Touch(r, by.At)); err != nil {
+		if err := tx.Move(ctx, change.Touch(r, at)); err != nil {
+			return err
+		}
+		if err := clear.Still(ctx, tx); err != nil {
 			return err
 		}
 		return tx.MoveStep(ctx, change.Step(r.ID, s, approvals.StepSending, by))
 	})
-	if err != nil {
-		return done(), err
-	}
-	p.sent[s.Index] = true
+}
+
+// post sends a marked step, once, and stores what it was answered.
+func (w *Worker) post(ctx context.Context, p *pass, r approvals.Request, marked approvals.StepStatus) (move, error) {
+	p.sent[marked.Index] = true
 	failpoint.Hit(failpoint.AfterClaimBeforePost)
-	if stalled := w.now().Sub(by.At); stalled > w.timing.SendLimit {
+	if stalled := w.now().Sub(marked.SentAt); stalled > w.timing.SendLimit {
 		return w.record(ctx, p, r, marked, Receipt{}, &NotSent{Err: fmt.Errorf("this process stood still for %v", stalled)})
 	}
 	receipt, err := w.apply(ctx, r, marked)
 	failpoint.Hit(failpoint.AnswerReceivedNotStored)
 	m, err := w.record(ctx, p, r, marked, receipt, err)
-	if err == nil && s.Index+1 < len(r.Steps) {
+	if err == nil && marked.Index+1 < len(r.Steps) {
 		failpoint.Hit(failpoint.BetweenSteps)
 	}
 	return m, err

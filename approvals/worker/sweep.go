@@ -43,7 +43,10 @@ func (w *Worker) expire(ctx context.Context, id string) (time.Duration, error) {
 // sweep mends what a crash or a lost job left: it expires what is overdue, pushes what stands still and has cards
 // brought up to date. Each part is tried whatever became of the others.
 func (w *Worker) sweep(ctx context.Context) error {
-	return errors.Join(w.sweepOverdue(ctx), w.sweepStale(ctx), w.sweepCards(ctx), w.o.Store.Prune(ctx, w.now().Add(-seenMemory)))
+	if err := w.settle(ctx); err != nil {
+		w.o.Logger.ErrorContext(ctx, "a restored database could not be compared with the tenant yet; everything stays stopped", "error", err)
+	}
+	return errors.Join(w.board.Enforce(ctx), w.sweepOverdue(ctx), w.sweepStale(ctx), w.sweepCards(ctx), w.o.Store.Prune(ctx, w.now().Add(-seenMemory)))
 }
 
 func (w *Worker) sweepOverdue(ctx context.Context) error {

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
+	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
@@ -23,6 +26,14 @@ type Options struct {
 	// Tools are what the tools state of themselves. A plan that states another risk was altered, so this is needed with
 	// Performer.
 	Tools map[string]approvals.ToolInfo
+	// Board has the switches; unless set, the worker makes one. It must be one that verifies.
+	Board *control.Board
+	// Gate takes the worker's own question whether a fleet that the stop rule held may go on. Without one nobody is asked,
+	// and what was not sent is skipped.
+	Gate *gate.Gate
+	// Restored says in words that the database is older than it should be, as after a restore from a backup, and nothing
+	// when it is not. It is asked once, before anything is done; an error keeps the worker from starting.
+	Restored func(context.Context) (string, error)
 	// Notifier is nil when this process has no face; needed when Queues has store.QueueSlack.
 	Notifier Notifier
 	Timing   Timing
@@ -100,7 +111,10 @@ type Worker struct {
 	o      Options
 	timing Timing
 	tally  *approvals.Tally
-	engine *store.Engine
+	board  *control.Board
+	// lookedBack says that Restored was asked.
+	lookedBack atomic.Bool
+	engine     *store.Engine
 	// stopPatrol ends the sweeps of this process and waits for their end.
 	stopPatrol func()
 }
@@ -126,7 +140,16 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{o: o, timing: o.Timing.withDefaults(), tally: tally}
+	if o.Board == nil {
+		o.Board, err = control.New(control.Options{Store: o.Store, Tools: o.Tools, Tally: tally, Clock: o.Clock, Logger: o.Logger})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !o.Board.Verifies() {
+		return nil, errors.New("the worker's switches have no tally: whoever can write a row could lift a stop")
+	}
+	w := &Worker{o: o, timing: o.Timing.withDefaults(), tally: tally, board: o.Board}
 	return w, w.timing.check()
 }
 
@@ -159,6 +182,9 @@ func queuesFor(o Options) []store.Queue {
 
 // Start begins to work, first of all with a sweep for what a crash left behind.
 func (w *Worker) Start(ctx context.Context) error {
+	if err := w.lookBack(ctx); err != nil {
+		return err
+	}
 	engine, err := w.o.Store.Work(ctx, store.WorkOptions{
 		Handler: w, Queues: w.o.Queues, Workers: w.o.Workers, FetchCooldown: w.timing.FetchCooldown,
 		JobTimeout: w.timing.JobTimeout, Rescue: w.timing.Rescue, SweepEvery: w.timing.SweepEvery, Logger: w.o.Logger,
@@ -221,6 +247,9 @@ func (w *Worker) Handle(ctx context.Context, job store.Job) (time.Duration, erro
 func (w *Worker) notify(ctx context.Context, requestID string) (time.Duration, error) {
 	if w.o.Notifier == nil {
 		return 0, errors.New("this process has no notifier and must not work the queue that tells people")
+	}
+	if err := w.remind(ctx, requestID); err != nil {
+		return 0, err
 	}
 	return w.o.Notifier.Notify(ctx, requestID)
 }

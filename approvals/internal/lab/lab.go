@@ -40,6 +40,8 @@ type Lab struct {
 	Gate      *gate.Gate
 	Box       *ballot.Box
 	Worker    *worker.Worker
+	// Restored is what workers made from now on are told of the database's age.
+	Restored func(context.Context) (string, error)
 }
 
 // New makes a lab on a database of its own. ann asks; bob, cat and dan are on call, eve and fay are leads.
@@ -112,9 +114,10 @@ func (l *Lab) Use(p approvals.Policy) {
 
 // NewWorker makes one more worker on the same database.
 func (l *Lab) NewWorker(p approvals.Policy, performer worker.Performer) *worker.Worker {
+	board := l.NewBoard(p)
 	w, err := worker.New(worker.Options{
-		Store: l.DB, Policy: p, Verifier: l.Verifier, Directory: l.Directory, Performer: performer, Tools: Tools(),
-		Clock: l.Clock.Now, Logger: Quiet(),
+		Store: l.DB, Policy: p, Verifier: l.Verifier, Directory: l.Directory, Performer: hands{performer, board}, Tools: Tools(),
+		Board: board, Gate: l.Gate, Restored: l.Restored, Clock: l.Clock.Now, Logger: Quiet(),
 	})
 	require.NoError(l.T, err)
 	return w
