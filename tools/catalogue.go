@@ -17,6 +17,7 @@ func declarations() []declaration {
 		isolateDevices(),
 		releaseDevices(),
 		undoRequest(),
+		extendTimebox(),
 		cancelAction(),
 		getRequest(),
 		listRequests(),

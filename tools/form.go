@@ -21,11 +21,12 @@ const (
 	formRequest form = "request" // the id of one of our requests
 	formWord    form = "word"    // ASCII letters, digits, '.', '-', '_'
 	formAge     form = "age"     // a duration such as 24h or 7d, or a date
+	formSpan    form = "span"    // how long a time-box is, such as 4h
 )
 
 // forms lists the known forms, so that a slip in a tag refuses to start.
 func forms() []form {
-	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge}
+	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan}
 }
 
 var (
@@ -60,6 +61,9 @@ func (f form) check(s string) string {
 	case formAge:
 		_, err := parseAge(s, time.Unix(0, 0))
 		return unless(err == nil, s, "is neither an age such as 24h or 7d nor a time such as 2026-11-22T08:00:00Z")
+	case formSpan:
+		_, err := parseSpan(s)
+		return unless(err == nil, s, "is not a time from 15m to 168h, such as 90m, 4h or 2d")
 	}
 	return "has a form that is not known"
 }

@@ -20,6 +20,8 @@ type PerformerOptions struct {
 	Reader, Writer *mdecore.Client
 	// Tenant is the Entra tenant id of both; a plan for another one is refused.
 	Tenant string
+	// Clock is time.Now unless set.
+	Clock func() time.Time
 	// Board takes the effects of approved requests on our own switches: lifts, resumptions, extensions.
 	Board *control.Board
 }
@@ -29,6 +31,7 @@ type PerformerOptions struct {
 type Performer struct {
 	hands  hands
 	tenant string
+	clock  func() time.Time
 	tools  map[string]*compiled
 }
 
@@ -60,7 +63,10 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 	}
 	p := &Performer{
 		hands:  hands{reader: o.Reader, writer: o.Writer, board: o.Board},
-		tenant: o.Tenant, tools: map[string]*compiled{},
+		tenant: o.Tenant, clock: o.Clock, tools: map[string]*compiled{},
+	}
+	if p.clock == nil {
+		p.clock = time.Now
 	}
 	for _, c := range all {
 		if c.tool.Acts() && c.performs.complete() {

@@ -38,6 +38,9 @@ func readRequest(ctx context.Context, s *session, in getRequestIn) (requestView,
 		return requestView{}, "", err
 	}
 	v := s.viewOf(r)
+	if v.Timeboxes, err = s.boxesOf(ctx, r); err != nil {
+		return requestView{}, "", err
+	}
 	return v, v.text(), nil
 }
 

@@ -30,6 +30,9 @@ type requestView struct {
 	StartBefore time.Time    `json:"start_before,omitzero" jsonschema:"the last moment at which an approved request may start"`
 	FinishedAt  time.Time    `json:"finished_at,omitzero" jsonschema:"when the status became final"`
 	Digest      string       `json:"digest,omitempty" jsonschema:"start of the SHA-256 that approvals are for; the card shows it too"`
+	For         string       `json:"for,omitempty" jsonschema:"how long after its success each step is undone, as part of the same approval"`
+	Timeboxes   []boxView    `json:"timeboxes,omitempty" jsonschema:"when each step that succeeded is undone, and what became of that"`
+	Parent      string       `json:"parent,omitempty" jsonschema:"the request whose time-box this one ends; it was approved with that one"`
 	Undo        *inverse     `json:"undo,omitempty" jsonschema:"the call that would undo it, as a new request"`
 	Next        string       `json:"next" jsonschema:"what to do next"`
 }
@@ -81,7 +84,7 @@ func (h *house) viewOf(r approvals.Request) requestView {
 	v.RequestID, v.Status, v.Message = r.ID, statusOf(r), clean(r.Message, 500)
 	v.Policy = inWords(r.Outcome, r.Quorum, r.Rule, "")
 	v.CreatedAt, v.ExpiresAt, v.StartBefore, v.FinishedAt = r.CreatedAt, r.ExpiresAt, r.StartBefore(), r.FinishedAt
-	v.Digest = approvals.ShortDigest(r.Digest)
+	v.Digest, v.Parent = approvals.ShortDigest(r.Digest), r.Parent
 	for _, q := range r.Quorum {
 		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
 	}
@@ -108,6 +111,9 @@ func viewOfPlan(p approvals.Plan, by approvals.Requester) requestView {
 	v := requestView{
 		Status: "planned", Tool: p.Tool, Risk: string(p.Risk), Preview: clean(p.Preview, 500), Reason: clean(p.Reason, 500),
 		Requester: by.ID, Targets: []targetView{}, Steps: []stepView{}, Warnings: p.Warnings,
+	}
+	if p.TimeBox != nil {
+		v.For = p.TimeBox.For.String()
 	}
 	for _, t := range p.Targets {
 		v.Targets = append(v.Targets, viewOfTarget(t))
@@ -209,6 +215,12 @@ func (v requestView) text() string {
 			break
 		}
 		fmt.Fprintf(&b, "\n%d. %s: %s", s.Index+1, s.Summary, strings.TrimSpace(s.Status+" "+s.Message))
+	}
+	for i, x := range v.Timeboxes {
+		if i >= 20 {
+			break
+		}
+		b.WriteString("\n" + x.text())
 	}
 	b.WriteString("\n" + v.Next)
 	return b.String()

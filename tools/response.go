@@ -15,6 +15,7 @@ import (
 type isolateIn struct {
 	Devices       []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
 	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams" enum:"Full,Selective" default:"Full"`
+	For           string   `json:"for,omitempty" jsonschema:"Release again after this time, from 15m to 168h, such as 4h; without it they stay isolated" form:"span"`
 	asking
 }
 
@@ -41,10 +42,17 @@ func planIsolate(ctx context.Context, s *session, in isolateIn) (approvals.Plan,
 	if err != nil {
 		return approvals.Plan{}, err
 	}
-	return s.planDevices(ctx, in.Devices, deviceWork{
+	plan, err := s.planDevices(ctx, in.Devices, deviceWork{
 		action: "isolate", preview: "Isolate %s (" + in.IsolationType + ")", summary: "isolate %s (" + in.IsolationType + ")", args: args,
-		check: func(f *finding, m *mdecore.Machine, actions []*mdecore.MachineAction) { f.isolate(m, actions, kind) },
+		check: func(f *finding, m *mdecore.Machine, actions []*mdecore.MachineAction) {
+			f.isolate(m, actions, kind)
+			f.boxed(actions, in.For)
+		},
 	})
+	if err != nil || in.For == "" {
+		return plan, err
+	}
+	return s.boxed(plan, in.For, "release_devices")
 }
 
 func applyIsolate(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {

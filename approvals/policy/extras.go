@@ -72,10 +72,11 @@ func (s *session) extras() []extra {
 	return out
 }
 
-// join adds what e asks to d. It takes the times and the cap of d, so that it can only add people or say no.
+// join adds what e asks to d. It takes the times and the cap of d, so that it can only add people or say no. It is not
+// escalated: what a section asks for is the least, also when nobody answers.
 func (s *session) join(d approvals.Decision, e extra) approvals.Decision {
 	asked := d
-	more := s.p.answer(e.name, e.verdict, s.p.content.Defaults, s.call)
+	more := s.p.answer(e.name, e.verdict, settings{}, s.call)
 	if more.Outcome == approvals.Deny {
 		return deny(e.name, e.because+": "+more.Why)
 	}
@@ -127,11 +128,16 @@ func (b *blast) asks(c *approvals.Call) (extra, bool) {
 // windows are the counts that the section adds up. No action is in two of them, because it has one tool and one risk.
 func (b *blast) windows() []approvals.Window {
 	var out []approvals.Window
+	add := func(w approvals.Window) {
+		if w.Length = b.Window; !slices.Contains(out, w) { // a tool that is named twice acted once
+			out = append(out, w)
+		}
+	}
 	for _, tool := range b.Tools {
-		out = append(out, approvals.Window{Tool: tool, Length: b.Window})
+		add(approvals.Window{Tool: tool})
 	}
 	for _, risk := range b.Risks {
-		out = append(out, approvals.Window{Risk: risk, Length: b.Window})
+		add(approvals.Window{Risk: risk})
 	}
 	if len(out) == 0 {
 		out = append(out, approvals.Window{Length: b.Window})
@@ -153,6 +159,15 @@ func (p *protect) asks(c *approvals.Call) (extra, bool) {
 
 func (p *protect) holds(t *approvals.Target) bool {
 	return hasAny(t.Tags, p.Tags) || hasAny([]string{t.ID, t.Name}, p.Devices)
+}
+
+// BreakGlass says with which tools the emergency way may be used, and which groups are told; ok is false when it is off.
+func (p *Policy) BreakGlass() (tools []string, tell []approvals.Group, ok bool) {
+	b := p.content.BreakGlass
+	if b == nil {
+		return nil, nil, false
+	}
+	return slices.Clone(b.Tools), slices.Clone(b.Tell), true
 }
 
 // refuses says why the call may not use the emergency way, and "" when it may or does not ask to.

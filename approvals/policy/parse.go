@@ -72,10 +72,12 @@ type file struct {
 	content content
 	// cel is nil until a rule has a condition.
 	cel *compiler
+	// at and groupAt are the places of sections and groups.
+	at, groupAt map[string]place
 }
 
 func newFile(known Known) *file {
-	return &file{known: known, groups: map[string]approvals.Group{}, content: content{
+	return &file{known: known, groups: map[string]approvals.Group{}, at: map[string]place{}, groupAt: map[string]place{}, content: content{
 		Format: 1, Approvers: known.Approvers, Extra: defaultExtra,
 		Defaults: settings{
 			Expires: DefaultExpires, StartBefore: DefaultStartBefore, ReasonRequired: true, MaxTargets: DefaultMaxTargets,
@@ -114,6 +116,7 @@ func (f *file) read(root ast.Node) {
 		{"groups", func(n ast.Node) {
 			for _, e := range f.entries(n, "groups") {
 				f.groups[e.name] = f.group(e)
+				f.groupAt[e.name] = placeOf(e.key.GetToken())
 			}
 		}},
 		{"hours", func(n ast.Node) { f.content.Hours = f.hours(n) }},
@@ -138,6 +141,7 @@ func (f *file) read(root ast.Node) {
 	}
 	for _, r := range readers {
 		if n, ok := sections[r.name]; ok {
+			f.at[r.name] = placeOf(n.GetToken())
 			r.read(n)
 		}
 	}

@@ -208,6 +208,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("version: 1\nrules: [{name: x, outcome: allow, only_tags: [a]}]\n"))
 	f.Add([]byte("version: 1\ngroups: {a: {people: [a@b]}}\ndefaults: {from: a}\n"))
 	f.Add([]byte("? - a\n: - b\n"))
+	f.Add([]byte(emergency))
+	f.Add([]byte(manyRules()[:2000]))
+	f.Add([]byte(groupsHead + "rules:\n- name: x\n  outcome: approve\n  from: [leads, approvers]\n  distinct_groups: true\n  escalate: [{after: 5m, to: oncall}]\n  waves: {width: 2}\n  when: |\n    targets.exists(t, t.value == \"High\") &&\n    recent(\"1h\", \"contain\", \"mine\") > 3\n"))
+	f.Add([]byte(groupsHead + "rules:\n- {name: x, outcome: deny, when: '((((((((((((1))))))))))) + target.\u00e9'}\n"))
+	f.Add([]byte("version: 1\nlimits: {blast_radius: [{window: 1h, targets: 0, then: {outcome: deny, why: x}}]}\nquiet_hours: {zone: UTC, from: \"22:00\", to: \"06:00\", then: deny}\n"))
 	f.Add([]byte("&a [*a]"))
 	f.Add([]byte("version: !!int 1\n<<: {}\n"))
 	f.Add([]byte("version: |\n  1\nrules:\n- - -"))
@@ -220,6 +225,9 @@ func FuzzParse(f *testing.F) {
 			require.Nil(t, p)
 			return
 		}
+		reviewed, findings := policy.Review("p.yaml", data, known())
+		require.NotNil(t, reviewed, "%v", findings)
+		require.Equal(t, p.Digest(), reviewed.Digest())
 		for _, risk := range approvals.Risks() {
 			d := p.Decide(tagged("isolate_devices", risk, "lab"))
 			require.Contains(t, []approvals.Outcome{approvals.Allow, approvals.Confirm, approvals.Approve, approvals.Deny}, d.Outcome)

@@ -94,7 +94,8 @@ func (f *file) readRule(n ast.Node) {
 	}
 	for key, read := range map[string]func(ast.Node){
 		"name":      func(n ast.Node) { r.Name = f.text(n, "name") },
-		"tools":     func(n ast.Node) { r.Tools = f.tools(n) },
+		"tools":     func(n ast.Node) { r.Tools = append(r.Tools, f.tools(n)...) },
+		"toolsets":  func(n ast.Node) { r.Tools = append(r.Tools, f.toolsets(n)...) },
 		"risks":     func(n ast.Node) { r.Risks = f.risks(n) },
 		"tags":      func(n ast.Node) { r.Tags = names(f.texts(n, "tags")) },
 		"only_tags": func(n ast.Node) { r.OnlyTags = names(f.texts(n, "only_tags")) },
@@ -180,6 +181,24 @@ func (f *file) tools(n ast.Node) []string {
 		}
 	}
 	return names(texts)
+}
+
+// toolsets reads names of toolsets as the tools that are in them.
+func (f *file) toolsets(n ast.Node) []string {
+	sets := map[string][]string{}
+	for _, tool := range keys(f.known.Tools) {
+		if set := f.known.Tools[tool].Toolset; set != "" {
+			sets[set] = append(sets[set], tool)
+		}
+	}
+	var out []string
+	for _, e := range f.texts(n, "toolsets") {
+		if sets[e.name] == nil {
+			f.fault(e.value, "there is no toolset %q%s", clip(e.name), suggestion(e.name, keys(sets)))
+		}
+		out = append(out, sets[e.name]...)
+	}
+	return out
 }
 
 func (f *file) risks(n ast.Node) []approvals.Risk {

@@ -94,8 +94,9 @@ func (f *file) clock(n ast.Node, what string) int {
 // scope are the keys that limit a section to some tools and risks.
 func (f *file) scope(s *scope) map[string]func(ast.Node) {
 	return map[string]func(ast.Node){
-		"tools": func(n ast.Node) { s.Tools = f.tools(n) },
-		"risks": func(n ast.Node) { s.Risks = f.risks(n) },
+		"tools":    func(n ast.Node) { s.Tools = append(s.Tools, f.tools(n)...) },
+		"risks":    func(n ast.Node) { s.Risks = f.risks(n) },
+		"toolsets": func(n ast.Node) { s.Tools = append(s.Tools, f.toolsets(n)...) },
 	}
 }
 
@@ -181,7 +182,7 @@ func (f *file) readBlast(n ast.Node) {
 	fields["targets"] = func(n ast.Node) { b.Targets = f.number(n, "targets", 0) }
 	fields["then"] = func(n ast.Node) { f.then(n, "blast_radius", &b.Then) }
 	f.fields(n, "blast_radius", noting(fields, at))
-	if at["tools"] != nil && at["risks"] != nil {
+	if len(b.Tools) > 0 && len(b.Risks) > 0 {
 		f.fault(at["risks"], "a blast_radius is by tools or by risks; use one, and a second entry for the other")
 	}
 	for _, key := range []string{"window", "targets", "then"} {

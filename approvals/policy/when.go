@@ -63,7 +63,7 @@ func (f *file) inside(n ast.Node, text string, line, column int) place {
 // seek finds a letter at a place or soon after it. Where the text has white space the file has some, perhaps other.
 func (f *file) seek(at place, r rune) (place, bool) {
 	for ; at.line <= len(f.lines); at = (place{at.line + 1, 1}) {
-		line := []rune(f.lines[at.line-1])
+		line := f.lines[at.line-1]
 		if isSpace(r) && at.column > len(line) {
 			return at, true
 		}

@@ -48,8 +48,8 @@ const maxFile = 64 << 10
 // reader walks the syntax tree of a policy file and gathers faults instead of stopping at the first.
 type reader struct {
 	faults []Fault
-	// lines are those of the file.
-	lines []string
+	// lines are those of the file, as letters, because columns count letters.
+	lines [][]rune
 }
 
 // place is a line and a column, counting from 1.
@@ -77,7 +77,9 @@ func (r *reader) root(data []byte) ast.Node {
 		r.fault(nil, "the file has %d bytes, more than %d; shorten it", len(data), maxFile)
 		return nil
 	}
-	r.lines = strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	for line := range strings.Lines(string(data)) {
+		r.lines = append(r.lines, []rune(strings.TrimRight(line, "\r\n")))
+	}
 	file, err := parse(data)
 	if err != nil {
 		r.syntax(err)

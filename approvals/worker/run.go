@@ -247,6 +247,9 @@ func (w *Worker) moveStep(ctx context.Context, r approvals.Request, m store.Step
 		if err := tx.MoveStep(ctx, m); err != nil || m.Event.Type == "" {
 			return err
 		}
+		if err := w.succeeded(ctx, tx, r, m); err != nil {
+			return err
+		}
 		// One notice for all steps of the same moment, because a card is edited at most about once a second.
 		at := m.At.Truncate(noticeEvery).Add(noticeEvery)
 		return tx.Enqueue(ctx, store.Job{Kind: store.Notify, RequestID: r.ID, Nonce: fmt.Sprintf("steps-%d", at.Unix())}, at)

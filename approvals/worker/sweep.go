@@ -46,7 +46,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 	if err := w.settle(ctx); err != nil {
 		w.o.Logger.ErrorContext(ctx, "a restored database could not be compared with the tenant yet; everything stays stopped", "error", err)
 	}
-	return errors.Join(w.board.Enforce(ctx), w.sweepOverdue(ctx), w.sweepStale(ctx), w.sweepCards(ctx), w.o.Store.Prune(ctx, w.now().Add(-seenMemory)))
+	return errors.Join(w.board.Enforce(ctx), w.sweepOverdue(ctx), w.sweepStale(ctx), w.sweepBoxes(ctx), w.sweepCards(ctx), w.o.Store.Prune(ctx, w.now().Add(-seenMemory)))
 }
 
 func (w *Worker) sweepOverdue(ctx context.Context) error {

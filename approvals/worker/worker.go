@@ -238,6 +238,8 @@ func (w *Worker) Handle(ctx context.Context, job store.Job) (time.Duration, erro
 		return w.expire(ctx, job.RequestID)
 	case store.Notify:
 		return w.notify(ctx, job.RequestID)
+	case store.Boxes:
+		return w.boxes(ctx, job)
 	case store.Sweep:
 		return 0, w.sweep(ctx)
 	}

@@ -31,6 +31,7 @@ type response struct {
 // with [http.ErrAbortHandler], which net/http understands.
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.ready()
+	w.Header().Set("Date", t.now().Format(http.TimeFormat))
 	if t.OnRequest != nil {
 		t.OnRequest(r)
 	}

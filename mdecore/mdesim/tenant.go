@@ -24,7 +24,7 @@ const (
 // not be changed after it; methods may be called at any time from any goroutine.
 // Durations that are zero take their default, negative ones mean "at once".
 type Tenant struct {
-	// Clock tells the time for tokens, actions, alerts and limits. Default time.Now.
+	// Clock tells the time for tokens, actions, alerts, limits and the Date of every answer. Default time.Now.
 	Clock func() time.Time
 	// ID is the tenant id, a GUID. Default DefaultTenantID.
 	ID string

@@ -74,6 +74,8 @@ func (h hands) Apply(ctx context.Context, t worker.Task) (worker.Receipt, error)
 		err = h.board.Lift(ctx, act)
 	case approvals.ToolResume:
 		err = h.board.Resume(ctx, act)
+	case approvals.ToolExtend:
+		err = h.board.Extend(ctx, act, "more time")
 	default:
 		return h.Performer.Apply(ctx, t)
 	}
@@ -85,7 +87,7 @@ func (h hands) Apply(ctx context.Context, t worker.Task) (worker.Receipt, error)
 
 // Find implements worker.Performer.
 func (h hands) Find(ctx context.Context, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
-	if t.Plan.Tool != approvals.ToolLift && t.Plan.Tool != approvals.ToolResume {
+	if !onOurs(t.Plan.Tool) {
 		return h.Performer.Find(ctx, t, since)
 	}
 	done, err := h.board.Done(ctx, control.Act{RequestID: t.RequestID, Step: t.Step})
@@ -94,7 +96,7 @@ func (h hands) Find(ctx context.Context, t worker.Task, since time.Time) (worker
 
 // Follow implements worker.Performer.
 func (h hands) Follow(ctx context.Context, t worker.Task, actionID string) (worker.Progress, error) {
-	if t.Plan.Tool != approvals.ToolLift && t.Plan.Tool != approvals.ToolResume {
+	if !onOurs(t.Plan.Tool) {
 		return h.Performer.Follow(ctx, t, actionID)
 	}
 	return worker.Progress{RemoteStatus: "done", State: approvals.StepSucceeded}, nil

@@ -47,6 +47,7 @@ type Tenant struct {
 	sends   []string
 	weather []Weather
 	blind   error
+	lag     time.Duration
 	// OnApply, when set, is called before a send is treated, so that a test can let something happen meanwhile.
 	OnApply func(worker.Task)
 }
