@@ -69,6 +69,7 @@ func TestRisksAndHintsAreThoseOfTheDesign(t *testing.T) {
 		"find_devices": approvals.RiskRead, "get_device": approvals.RiskRead, "list_alerts": approvals.RiskRead, "get_alert": approvals.RiskRead,
 		"isolate_devices": approvals.RiskContain, "release_devices": approvals.RiskExpose, "undo_request": approvals.RiskExpose, "extend_timebox": approvals.RiskContain, "cancel_action": approvals.RiskExpose,
 		"get_request": approvals.RiskRead, "list_requests": approvals.RiskRead, "cancel_request": approvals.RiskRead, "whoami": approvals.RiskRead,
+		"list_evidence": approvals.RiskRead, "fetch_evidence": approvals.RiskCollect, "read_evidence": approvals.RiskRead,
 		"lift_stop": approvals.RiskDestroy, "resume_request": approvals.RiskContain,
 	}, risks)
 	all, err := Catalogue()

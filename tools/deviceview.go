@@ -49,10 +49,14 @@ func targetOf(m *mdecore.Machine) approvals.Target {
 	}
 }
 
-// label is how a device is called in our own sentences: its name made harmless, or its id.
+// label is how a device is called in our own sentences: its name made harmless, or its id. A name that may only look like
+// another one is followed by the id.
 func label(m *mdecore.Machine) string {
-	if m.ComputerDNSName == "" {
+	switch {
+	case m.ComputerDNSName == "":
 		return m.ID
+	case !plainName(m.ComputerDNSName):
+		return exposed(m.ComputerDNSName) + " (id " + m.ID + ")"
 	}
 	return clean(m.ComputerDNSName, 120)
 }

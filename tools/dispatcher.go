@@ -10,6 +10,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/gate"
+	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
@@ -29,6 +30,8 @@ type Options struct {
 	Reader *mdecore.Client
 	// Gate takes in requests.
 	Gate *gate.Gate
+	// Evidence is the store of collected evidence; nil when there is none.
+	Evidence *evidence.Store
 	// Tenant is the Entra tenant id that every plan is for; Cloud the name that whoami shows.
 	Tenant, Cloud string
 	// TokenInfo inspects the token that Reader sends; nil when that is not known.
@@ -50,6 +53,7 @@ type Dispatcher struct {
 type house struct {
 	reader        *mdecore.Client
 	gate          *gate.Gate
+	evidence      *evidence.Store
 	tenant, cloud string
 	tokenInfo     func(context.Context) (TokenInfo, error)
 	clock         func() time.Time
@@ -87,7 +91,7 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 		return nil, err
 	}
 	h := &house{
-		reader: o.Reader, gate: o.Gate, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
+		reader: o.Reader, gate: o.Gate, evidence: o.Evidence, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
 		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{}, reversals: map[string]*reversal{},
 	}
 	if h.clock == nil {

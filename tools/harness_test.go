@@ -29,14 +29,16 @@ func open(t *testing.T, o toolstest.Options) *world {
 	var err error
 	w.d, err = NewDispatcher(w.options())
 	require.NoError(t, err)
-	w.performer, err = NewPerformer(PerformerOptions{Reader: w.Reader, Writer: w.Writer, Tenant: mdesim.DefaultTenantID})
+	w.performer, err = NewPerformer(PerformerOptions{
+		Reader: w.Reader, Writer: w.Writer, Tenant: mdesim.DefaultTenantID, Evidence: w.Evidence, Origins: w.Gate,
+	})
 	require.NoError(t, err)
 	return w
 }
 
 func (w *world) options() Options {
 	return Options{
-		Reader: w.Reader, Gate: w.Gate, Tenant: mdesim.DefaultTenantID, Cloud: "simulated", Clock: w.Clock.Now,
+		Reader: w.Reader, Gate: w.Gate, Evidence: w.Evidence, Tenant: mdesim.DefaultTenantID, Cloud: "simulated", Clock: w.Clock.Now,
 		TokenInfo: func(context.Context) (TokenInfo, error) {
 			return TokenInfo{TenantID: mdesim.DefaultTenantID, AppID: mdesim.DefaultReaderID, Roles: mdesim.ReaderRoles(), ExpiresAt: w.Clock.Now()}, nil
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
@@ -22,6 +23,10 @@ type PerformerOptions struct {
 	Tenant string
 	// Clock is time.Now unless set.
 	Clock func() time.Time
+	// Evidence is the store that approved requests open content of; without one they are refused.
+	Evidence *evidence.Store
+	// Origins tells which machine actions are ours; without it none is cancelled.
+	Origins Origins
 	// Board takes the effects of approved requests on our own switches: lifts, resumptions, extensions.
 	Board *control.Board
 }
@@ -39,6 +44,8 @@ type Performer struct {
 type hands struct {
 	reader, writer *mdecore.Client
 	board          *control.Board
+	evidence       *evidence.Store
+	origins        Origins
 }
 
 // looking is h without what writes to the tenant.
@@ -62,7 +69,7 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 		return nil, err
 	}
 	p := &Performer{
-		hands:  hands{reader: o.Reader, writer: o.Writer, board: o.Board},
+		hands:  hands{reader: o.Reader, writer: o.Writer, board: o.Board, evidence: o.Evidence, origins: o.Origins},
 		tenant: o.Tenant, clock: o.Clock, tools: map[string]*compiled{},
 	}
 	if p.clock == nil {

@@ -120,28 +120,22 @@ func linuxes() []string {
 // something else than what was asked for.
 func preflight(devices []*mdecore.Machine, check func(*finding, *mdecore.Machine)) ([]string, error) {
 	var problems Problems
-	var warnings []string
+	refused := 0
+	warnings := lookalikes(devices)
 	for _, m := range devices {
 		var f finding
 		check(&f, m)
 		warnings = append(warnings, f.warnings...)
+		if len(f.refused) > 0 {
+			refused++
+		}
 		for _, text := range f.refused {
 			problems = append(problems, problem("", "%s (%s) %s", label(m), m.ID, text))
 		}
 	}
-	if len(problems) > 0 {
+	if refused > 0 {
 		return nil, approvals.Refuse(approvals.KindInvalid, problems, "Nothing was sent, because preflight refuses %d of %d devices: %s",
-			refusedDevices(devices, problems), len(devices), problems.Error())
+			refused, len(devices), problems.Error())
 	}
 	return warnings, nil
-}
-
-func refusedDevices(devices []*mdecore.Machine, problems Problems) int {
-	n := 0
-	for _, m := range devices {
-		if slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Text, "("+m.ID+")") }) {
-			n++
-		}
-	}
-	return n
 }

@@ -106,8 +106,9 @@ func nameRef(s string) (ref, error) {
 }
 
 // matches reports whether a device of that DNS name is what a name reference means: the full name, or the first label.
+// Letters are compared as ASCII ones, because to lower case the Kelvin sign is a k.
 func (r ref) matches(dnsName string) bool {
-	name := strings.ToLower(strings.TrimSuffix(dnsName, "."))
+	name := asciiLower(strings.TrimSuffix(dnsName, "."))
 	if name == r.text {
 		return true
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/mdecore"
 )
@@ -25,27 +23,20 @@ func (s *session) resolve(ctx context.Context, texts []string) ([]*mdecore.Machi
 	if err != nil {
 		return nil, err
 	}
-	found := make([][]*mdecore.Machine, len(refs))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(lookups)
-	for i, r := range refs {
-		g.Go(func() (err error) {
-			found[i], err = s.find(gctx, r)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	found, err := s.findAll(ctx, refs)
+	if err != nil {
 		return nil, err
 	}
 	var problems Problems
 	var devices []*mdecore.Machine
+	taken := make(map[string]bool, len(refs))
 	for i, r := range refs {
 		if len(found[i]) != 1 {
 			problems = append(problems, notOne(r, found[i]))
 			continue
 		}
-		m := found[i][0]
-		if !slices.ContainsFunc(devices, func(d *mdecore.Machine) bool { return d.ID == m.ID }) {
+		if m := found[i][0]; !taken[m.ID] {
+			taken[m.ID] = true
 			devices = append(devices, m)
 		}
 	}
@@ -69,13 +60,15 @@ func kindOf(found [][]*mdecore.Machine) approvals.Kind {
 func (s *session) parseAll(texts []string) ([]ref, error) {
 	var refs []ref
 	var problems Problems
+	seen := make(map[ref]bool, len(texts))
 	for _, t := range texts {
 		r, err := parseRef(t)
 		if err != nil {
 			problems = append(problems, problem("devices", "%s", err.Error()))
 			continue
 		}
-		if !slices.Contains(refs, r) {
+		if !seen[r] {
+			seen[r] = true
 			refs = append(refs, r)
 		}
 	}
@@ -139,12 +132,14 @@ func orNone(ms []*mdecore.Machine, err error) ([]*mdecore.Machine, error) {
 // distinct drops repeats, which a list that is paged while it changes can hold, and refuses answers without an id.
 func distinct(ms []*mdecore.Machine) ([]*mdecore.Machine, error) {
 	var out []*mdecore.Machine
+	seen := make(map[string]bool, len(ms))
 	for _, m := range ms {
 		if !deviceText.MatchString(m.ID) {
 			return nil, approvals.Refuse(approvals.KindNoAnswer, nil, "Defender named a device without a valid id (%s); nothing was done", quoted(m.ID, 60))
 		}
 		m.ID = strings.ToLower(m.ID)
-		if !slices.ContainsFunc(out, func(o *mdecore.Machine) bool { return o.ID == m.ID }) {
+		if !seen[m.ID] {
+			seen[m.ID] = true
 			out = append(out, m)
 		}
 	}

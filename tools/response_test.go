@@ -370,9 +370,9 @@ func TestCancelAction(t *testing.T) {
 	isolation, err := w.performer.Apply(t.Context(), task(r))
 	require.NoError(t, err)
 
-	v, r := w.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"reason":"wrong device"}`, strings.ToUpper(isolation.ActionID)))
+	v, r := w.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"foreign":true,"reason":"wrong device"}`, strings.ToUpper(isolation.ActionID)))
 	require.Equal(t, "pending_approval", v.Status)
-	require.Equal(t, "machine action", v.Targets[0].Kind)
+	require.Equal(t, "foreign machine action", v.Targets[0].Kind, "no request of the store became it")
 	require.Equal(t, approvals.RiskExpose, r.Plan.Risk)
 	require.Contains(t, v.Preview, mdesim.NameOffline)
 	job := task(r)
@@ -401,7 +401,7 @@ func TestACancellationThatCameTooLateFailed(t *testing.T) {
 	_, r := w.ask("isolate_devices", `{"devices":["host01"],"reason":"x"}`)
 	isolation, err := w.performer.Apply(t.Context(), task(r))
 	require.NoError(t, err)
-	_, r = w.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"reason":"x"}`, isolation.ActionID))
+	_, r = w.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"foreign":true,"reason":"x"}`, isolation.ActionID))
 	w.Clock.Add(time.Minute)
 	_, err = w.performer.Apply(t.Context(), task(r))
 	var refused *worker.Refused

@@ -26,15 +26,14 @@ type withGlass struct {
 }
 
 func (p withGlass) Decide(c approvals.Call) approvals.Decision {
-	d := p.Policy.Decide(c)
 	if !c.BreakGlass {
-		return d
+		return p.Policy.Decide(c)
 	}
 	if c.Tool != "isolate_devices" && c.Tool != "run_script" || !slices.Contains(p.people, c.Requester.ID) {
 		return approvals.Decision{Outcome: approvals.Deny, Rule: "break-glass", Why: "you are not named there"}
 	}
 	return approvals.Decision{
-		Outcome: approvals.Confirm, Rule: "break-glass", Expires: d.Expires, StartBefore: d.StartBefore, MaxTargets: 3,
+		Outcome: approvals.Confirm, Rule: "break-glass", Expires: 30 * time.Minute, StartBefore: 15 * time.Minute, MaxTargets: 3,
 		Terms: approvals.Terms{BreakGlass: true},
 	}
 }
@@ -326,6 +325,21 @@ func TestBreakingTheGlassEndsWhatStillWaitsForTheSame(t *testing.T) {
 		_, err = g.box.BreakGlass(t.Context(), again)
 		require.NoError(t, err)
 		require.Equal(t, approvals.Expired, g.Get(approved.ID).State)
+		g.Verified()
+	})
+}
+
+func TestTheGlassOfAPolicyFile(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		g := newGlass(l, lab.ParsePolicy(t, "break_glass: {people: [UANN], tools: [isolate_devices]}\n"))
+		r, err := g.box.BreakGlass(t.Context(), emergency(1))
+		require.NoError(t, err)
+		require.Equal(t, approvals.Succeeded, g.Settle(r.ID).State)
+		other := emergency(1)
+		other.Requester.Person, other.Delivery = lab.Person("bob"), "view-2"
+		_, err = g.box.BreakGlass(t.Context(), other)
+		lab.Kind(t, approvals.KindDenied, err)
+		require.Len(t, g.Tenant.Sends(), 1)
 		g.Verified()
 	})
 }

@@ -30,17 +30,35 @@ func (db *DB) Recent(ctx context.Context, query approvals.RecentQuery) (approval
 	return counts, nil
 }
 
+// recently are the steps that count for a window: those that were sent in it, found by the time of sending, and those that
+// open requests are still to send. It has the same parameters in both halves.
+const recently = `SELECT r.requester FROM steps s JOIN requests r ON r.id = s.request_id
+		WHERE s.sent_ms > 0 AND s.sent_ms > $1 AND s.sent_ms < $2 AND r.id <> $3 AND ($4 = '' OR r.tool = $4) AND ($5 = '' OR r.risk = $5)
+	UNION ALL SELECT r.requester FROM requests r JOIN steps s ON s.request_id = r.id
+		WHERE r.` + live + ` AND r.state <> 'pending' AND s.state = 'waiting' AND r.decided_ms < $2
+		AND r.id <> $3 AND ($4 = '' OR r.tool = $4) AND ($5 = '' OR r.risk = $5)`
+
 func countRecent(ctx context.Context, q querier, query approvals.RecentQuery, w approvals.Window) (n int, err error) {
-	mine := ""
-	if w.Mine {
-		mine = personKey(query.Requester.ID)
+	args := []any{ms(query.At.Add(-w.Length)), ms(query.At), plain(query.Except), w.Tool, string(w.Risk)}
+	if !w.Mine {
+		err = q.QueryRowContext(ctx, "SELECT COUNT(*) FROM ("+recently+") AS done", args...).Scan(&n)
+		return n, err
 	}
-	const which = ` AND ($1 = '' OR r.tool = $1) AND ($2 = '' OR r.risk = $2) AND ($3 = '' OR r.requester_id = $3) AND r.id <> $4`
-	err = q.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM steps s JOIN requests r ON r.id = s.request_id WHERE s.sent_ms > $5 AND s.sent_ms < $6`+which+`) +
-		(SELECT COUNT(*) FROM requests r JOIN steps s ON s.request_id = r.id
-			WHERE r.state IN ('approved', 'running') AND s.state = 'waiting' AND r.decided_ms < $6`+which+`)`,
-		w.Tool, string(w.Risk), mine, query.Except, ms(query.At.Add(-w.Length)), ms(query.At)).Scan(&n)
+	type share struct {
+		who   approvals.Person
+		steps int
+	}
+	shares, err := collect(ctx, q, func(row scanner) (s share, err error) {
+		var text string
+		err = row.Scan(&text, &s.steps)
+		s.who = person(text)
+		return s, err
+	}, "SELECT requester, COUNT(*) FROM ("+recently+") AS done GROUP BY requester", args...)
+	for _, s := range shares {
+		if s.who.Same(query.Requester) { // by any of their names, as everywhere
+			n += s.steps
+		}
+	}
 	return n, err
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -63,13 +64,15 @@ func migrateOurs(ctx context.Context, dialect goose.Dialect, db *sql.DB, exclude
 	}
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
-		return err
+		return cmp.Or(mayNotMigrate(err, "the version of the database's tables can't be read"), err)
 	}
 	if have > want {
 		return newerSchema(fmt.Sprintf("version %d, this program knows %d", have, want))
 	}
-	_, err = p.Up(ctx)
-	return err
+	if _, err = p.Up(ctx); err != nil {
+		return cmp.Or(mayNotMigrate(err, fmt.Sprintf("the database's tables are of version %d and this program needs %d", have, want)), err)
+	}
+	return nil
 }
 
 func migrateRiver[T any](ctx context.Context, m *rivermigrate.Migrator[T]) error {
@@ -85,8 +88,11 @@ func migrateRiver[T any](ctx context.Context, m *rivermigrate.Migrator[T]) error
 	if len(done) >= known {
 		return nil
 	}
-	_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
+	if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		what := fmt.Sprintf("the job queue's tables are of version %d and this program needs %d", len(done), known)
+		return cmp.Or(mayNotMigrate(err, what), err)
+	}
+	return nil
 }
 
 func isUnknownVersion(err error) bool {

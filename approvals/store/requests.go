@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,29 +100,40 @@ func (db *DB) sound(ctx context.Context, f Filter) (list []approvals.Request, er
 	return list, nil
 }
 
+// query chooses the ids first, so that each of the wanted states, or the requester's own, is read newest first by an
+// index and no further than the limit.
 func (f Filter) query(columns string) (string, []any) {
-	var where []string
-	var args []any
-	if len(f.States) > 0 {
-		where = append(where, "state IN ("+placeholders(len(args)+1, len(f.States))+")")
-		for _, s := range f.States {
-			args = append(args, string(s))
-		}
+	args := []any{limit(f.Limit, 50, maxListed)}
+	arg := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	common := ""
+	if !f.Before.IsZero() {
+		common += " AND created_ms < " + arg(ms(f.Before))
 	}
 	if f.RequesterID != "" {
-		args = append(args, personKey(f.RequesterID))
-		where = append(where, fmt.Sprintf("requester_id = $%d", len(args)))
+		common += " AND requester_id = " + arg(personKey(f.RequesterID))
 	}
-	if !f.Before.IsZero() {
-		args = append(args, ms(f.Before))
-		where = append(where, fmt.Sprintf("created_ms < $%d", len(args)))
+	const newest = " ORDER BY created_ms DESC, id DESC LIMIT $1"
+	some := func(where string) string {
+		if where += common; where != "" {
+			where = " WHERE " + strings.TrimPrefix(where, " AND ")
+		}
+		return "SELECT id FROM (SELECT id FROM requests" + where + newest + ") AS chosen"
 	}
-	query := "SELECT " + columns + " FROM requests"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+	var parts, states []string
+	for _, s := range slices.Compact(slices.Sorted(slices.Values(f.States))) {
+		states = append(states, arg(string(s)))
+		parts = append(parts, some(" AND state = "+states[len(states)-1]))
 	}
-	args = append(args, limit(f.Limit, 50, maxListed))
-	return query + fmt.Sprintf(" ORDER BY created_ms DESC, id DESC LIMIT $%d", len(args)), args
+	switch {
+	case len(states) == 0:
+		parts = []string{some("")}
+	case f.RequesterID != "": // one person's requests are fewer than those in a state, so that index must not be chosen
+		parts = []string{some(" AND state || '' IN (" + strings.Join(states, ", ") + ")")}
+	}
+	return "SELECT " + columns + " FROM requests WHERE id IN (" + strings.Join(parts, " UNION ALL ") + ")" + newest, args
 }
 
 func limit(n, usual, most int) int {
@@ -178,7 +190,11 @@ func (db *DB) Stale(ctx context.Context, states []approvals.State, notMovedSince
 	}
 	n := len(args)
 	args = append(args, ms(notMovedSince), limit(most, maxListed, maxListed))
-	return db.ids(ctx, fmt.Sprintf("SELECT id FROM requests WHERE state IN (%s) AND moved_ms <= $%d ORDER BY moved_ms, id LIMIT $%d",
+	where := "state IN (%s)"
+	if !slices.ContainsFunc(states, approvals.State.Terminal) {
+		where = live + " AND " + where
+	}
+	return db.ids(ctx, fmt.Sprintf("SELECT id FROM requests WHERE "+where+" AND moved_ms <= $%d ORDER BY moved_ms, id LIMIT $%d",
 		placeholders(1, n), n+1, n+2), args...)
 }
 

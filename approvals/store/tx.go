@@ -108,6 +108,9 @@ func prepare(r approvals.Request) (approvals.Request, [5]string, error) {
 			return r, texts, approvals.Refuse(approvals.KindInvalid, nil, "a step begins waiting, not %q", clip(string(s.State)))
 		}
 	}
+	if err := checkNew(r); err != nil {
+		return r, texts, err
+	}
 	for i, part := range []struct {
 		name string
 		v    any
@@ -118,6 +121,39 @@ func prepare(r approvals.Request) (approvals.Request, [5]string, error) {
 		}
 	}
 	return r, texts, checkRequest(r)
+}
+
+// checkNew refuses what a new request can't be, beyond its state.
+func checkNew(r approvals.Request) error {
+	wave := r.Terms.Wave
+	switch {
+	case r.Key != "" && r.Key != r.Plan.Key():
+		return unfit(r, "has a key that is not its plan's")
+	case len(r.Attached) > 0:
+		return unfit(r, "was asked for by nobody else yet")
+	case r.State == approvals.Approved && r.Outcome != approvals.Allow && !r.Terms.BreakGlass:
+		return unfit(r, "has the outcome "+string(r.Outcome)+", so that it begins pending")
+	case r.Parent == r.ID:
+		return unfit(r, "ends its own time-box")
+	case r.Parent != "" && (r.State != approvals.Approved || r.Outcome != approvals.Allow || len(r.Quorum) > 0):
+		return unfit(r, "ends a time-box, so that it begins approved with the outcome allow")
+	case r.Terms.RemindAfter < 0, wave.Width < 0, wave.Wait < 0, wave.StopOver < 0, wave.StopOver > 100:
+		return unfit(r, "has terms that are below zero or above the hundred")
+	case r.Terms.BreakGlass && r.Outcome != approvals.Confirm:
+		return unfit(r, "was made by break-glass, so that its outcome is confirm")
+	}
+	for _, q := range r.Quorum {
+		for _, e := range q.Then {
+			if e.After < 0 {
+				return unfit(r, "asks a further group before it is made")
+			}
+		}
+	}
+	return nil
+}
+
+func unfit(r approvals.Request, why string) error {
+	return approvals.Refuse(approvals.KindInvalid, nil, "request %s can't be stored: it %s", clip(r.ID), why)
 }
 
 // Move takes one arrow if the request is still in From at Version, else KindConflict and nothing changes. A touch (From
@@ -231,13 +267,4 @@ func (tx *Tx) FirstTime(ctx context.Context, scope, key string, now time.Time) (
 	n, err := tx.exec(ctx, `INSERT INTO seen (scope, item, at_ms) VALUES ($1, $2, $3) ON CONFLICT (scope, item) DO NOTHING`,
 		plain(scope), plain(key), ms(now))
 	return n == 1, err
-}
-
-// Prune forgets deliveries seen before the given time. Callers keep at least an hour, because that is how long Slack
-// may deliver again.
-func (db *DB) Prune(ctx context.Context, before time.Time) error {
-	return db.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, "DELETE FROM seen WHERE at_ms < $1", ms(before))
-		return err
-	})
 }

@@ -163,7 +163,7 @@ func TestTimeBoxesShowWhatIsLeft(t *testing.T) {
 	a := around{boxes: []box{
 		{step: 0, due: due, state: "released", child: "CHILD001"},
 		{step: 1, due: due.Add(time.Hour), open: true, state: "armed"},
-		{step: 2, due: due.Add(2 * time.Hour), open: true, state: "held", note: "everything is stopped <!here>"},
+		{step: 2, due: due.Add(2 * time.Hour), open: true, state: "held", trouble: "held", note: "everything is stopped <!here>"},
 	}}
 	card := renderCard(r, a)
 	m := w.show(t, card)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/tools"
@@ -46,6 +47,8 @@ type Options struct {
 	Ballot     *ballot.Box
 	Store      *store.DB
 	People     *People
+	// Board are the switches that responders press; without one nobody can stop anything here.
+	Board *control.Board
 	// ResponderGroup are the people who may use commands and Channels the ids of the channels in which they may. While
 	// either is empty every command is refused.
 	ResponderGroup approvals.Group
@@ -66,6 +69,7 @@ type Options struct {
 type (
 	dispatcher interface {
 		Call(ctx context.Context, c tools.Call) (tools.Result, error)
+		Plan(ctx context.Context, c tools.Call) (approvals.Plan, error)
 	}
 	requests interface {
 		Get(ctx context.Context, id string) (approvals.Request, error)
@@ -73,6 +77,7 @@ type (
 	}
 	ballotBox interface {
 		Cast(ctx context.Context, b ballot.Ballot) (approvals.Request, error)
+		BreakGlass(ctx context.Context, e ballot.Emergency) (approvals.Request, error)
 	}
 	memory interface {
 		InTx(ctx context.Context, fn func(*store.Tx) error) error
@@ -90,6 +95,7 @@ type Bot struct {
 	requests   requests
 	box        ballotBox
 	memory     memory
+	board      switches
 
 	responders      approvals.Group
 	channels        []string
@@ -113,6 +119,9 @@ func New(o Options) (*Bot, error) {
 		dispatcher: o.Dispatcher, requests: o.Gate, box: o.Ballot, memory: o.Store,
 		responders: o.ResponderGroup, channels: o.Channels, approvalChannel: o.ApprovalChannel,
 		deadline: o.AckDeadline, clock: o.Clock, log: o.Logger,
+	}
+	if o.Board != nil {
+		b.board = o.Board
 	}
 	for range o.Connections {
 		b.sockets = append(b.sockets, newSocket(c))

@@ -19,7 +19,11 @@ type command struct {
 	// Help asks for help; HelpOn is the word asked about, or empty.
 	Help   bool
 	HelpOn string
-	// Tool and Args are the call, when it is none for help.
+	// Control is one of the words that are no tool's, with the Words after it and the Reason.
+	Control string
+	Words   []string
+	Reason  string
+	// Tool and Args are the call, when it is none of these.
 	Tool string
 	Args json.RawMessage
 }
@@ -40,6 +44,9 @@ func (g *grammar) parse(text string) (command, error) {
 	v, ok := g.verb(words[0])
 	if !ok {
 		return command{}, g.unknownWord(words[0])
+	}
+	if v.form != "" {
+		return v.control(words[1:], reason)
 	}
 	words, err = v.addReason(words[1:], reason, because)
 	if err != nil {

@@ -68,13 +68,14 @@ func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID st
 			m = textMessage(sayRefused(nil))
 		}
 	}()
-	person, err := b.admit(ctx, cmd)
+	c, misspelt := b.grammar.parse(cmd.Text)
+	// To stop is what every responder can do from wherever they are; all else has its channels.
+	person, err := b.admit(ctx, cmd, misspelt == nil && c.Control == wordStop)
 	if err != nil {
 		return b.refusal(ctx, cmd, err)
 	}
-	c, err := b.grammar.parse(cmd.Text)
-	if err != nil {
-		return b.refusal(ctx, cmd, err)
+	if misspelt != nil {
+		return b.refusal(ctx, cmd, misspelt)
 	}
 	if c.Help {
 		return textMessage(b.grammar.help(c.HelpOn))
@@ -87,31 +88,48 @@ func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID st
 		b.log.InfoContext(ctx, "a command was delivered again and not repeated", "user", cmd.UserID)
 		return textMessage(seenBefore)
 	}
+	m, err = b.do(ctx, cmd, c, person)
+	return b.answered(ctx, cmd, m, err)
+}
+
+// do does a command that arrived for the first time, and returns its answer.
+func (b *Bot) do(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (message, error) {
+	switch c.Control {
+	case wordStop:
+		return b.stop(ctx, c, person)
+	case wordBreakGlass:
+		return b.offerGlass(ctx, cmd, c, person)
+	}
 	res, err := b.dispatcher.Call(ctx, tools.Call{
 		Tool: c.Tool, Args: c.Args,
 		Requester: approvals.Requester{Person: person, Verified: true, Via: approvals.ViaSlack},
 		Origin:    approvals.Origin{Channel: cmd.ChannelID},
 	})
 	if err != nil {
-		return b.refusal(ctx, cmd, err)
+		return message{}, err
 	}
-	return b.result(res)
+	return b.result(res), nil
 }
 
-// admit lets in responders in listed channels. Nothing that is unset or unanswered lets anybody in.
-func (b *Bot) admit(ctx context.Context, cmd slack.SlashCommand) (approvals.Person, error) {
-	if b.responders.Empty() || len(b.channels) == 0 {
+// admit lets in responders in listed channels, or anywhere. Nothing that is unset or unanswered lets anybody in.
+func (b *Bot) admit(ctx context.Context, cmd slack.SlashCommand, anywhere bool) (approvals.Person, error) {
+	if b.responders.Empty() || (len(b.channels) == 0 && !anywhere) {
 		b.log.ErrorContext(ctx, "a command was refused: set the responder group and the channels for commands")
 		return approvals.Person{}, approvals.Refuse(approvals.KindDenied, nil, "commands are switched off: the administrator has not set who may use them, and where")
 	}
-	if !slices.Contains(b.channels, cmd.ChannelID) {
+	if !anywhere && !slices.Contains(b.channels, cmd.ChannelID) {
 		return approvals.Person{}, approvals.Refuse(approvals.KindDenied, nil, "/mde does not work in this channel; use it in one that your administrator has listed")
 	}
-	person, err := b.people.Identify(ctx, cmd.TeamID, cmd.UserID)
+	return b.responder(ctx, cmd.TeamID, cmd.UserID)
+}
+
+// responder identifies somebody now, and refuses who is no responder.
+func (b *Bot) responder(ctx context.Context, team, user string) (approvals.Person, error) {
+	person, err := b.people.Identify(ctx, team, user)
 	if err != nil {
 		return approvals.Person{}, err
 	}
-	in, err := b.people.member(ctx, b.responders, person, cmd.UserID)
+	in, err := b.people.member(ctx, b.responders, person, user)
 	if err != nil {
 		return approvals.Person{}, err
 	}

@@ -14,16 +14,16 @@ type (
 	answerer interface {
 		Answer(ctx context.Context, plan approvals.Plan, by approvals.Requester) (approvals.Decision, error)
 	}
+	// board lists the stops in force.
+	board interface {
+		InForce(ctx context.Context) ([]approvals.Stop, error)
+	}
 	// lookups is what of it the store knows.
 	lookups interface {
 		Events(ctx context.Context, query store.Query) ([]approvals.Event, error)
+		Timeboxes(ctx context.Context, requestID string) ([]store.Timebox, error)
 	}
 )
-
-// Board lists the stops that are in force.
-type Board interface {
-	InForce(ctx context.Context) ([]approvals.Stop, error)
-}
 
 // read returns a request and what its card shows besides it. What can't be had from the store or the board is an error, so
 // that the job comes again; policy's answer is left out when it can't be had, because the card must not wait for it.
@@ -45,6 +45,13 @@ func (n *Notifier) read(ctx context.Context, id string) (approvals.Request, arou
 		if a.pause, a.resume, err = n.pause(ctx, r); err != nil {
 			return r, a, err
 		}
+	}
+	if r.Plan.TimeBox != nil && r.Begun() {
+		rows, err := n.store.Timeboxes(ctx, r.ID)
+		if err != nil {
+			return r, a, err
+		}
+		a.boxes = boxesOf(rows)
 	}
 	return r, a, nil
 }

@@ -1,20 +1,24 @@
 package slackbot
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
 // reasonArgument is the argument that the words after because fill.
 const reasonArgument = "reason"
 
-// verb is a command word and the tool behind it.
+// verb is a command word and the tool behind it, or one of our own words.
 type verb struct {
 	word string
 	tool tools.Tool
+	// form and brief are the help of a word that is no tool's.
+	form, brief string
 }
 
 // grammar is every command, read from the tools' own declarations so that nothing is declared twice.
@@ -25,14 +29,20 @@ type grammar struct {
 // newGrammar makes the commands of the tools. A reading tool's word is what it reads (get_device: device); an acting
 // tool's word is what it does (isolate_devices: isolate). Where two tools would share a word the whole name is used.
 func newGrammar(list []tools.Tool) *grammar {
-	count := map[string]int{"help": 1}
+	count := map[string]int{"help": 1, wordLift: 1}
+	g := &grammar{verbs: controls()}
+	for _, v := range g.verbs {
+		count[v.word]++
+	}
 	for _, t := range list {
 		count[shortWord(t.Name)]++
 	}
-	g := &grammar{}
 	for _, t := range list {
 		word := shortWord(t.Name)
-		if count[word] > 1 {
+		switch {
+		case t.Name == approvals.ToolLift:
+			word = wordLift
+		case count[word] > 1:
 			word = strings.ReplaceAll(t.Name, "_", "-")
 		}
 		g.verbs = append(g.verbs, verb{word: word, tool: t})
@@ -52,11 +62,32 @@ func shortWord(tool string) string {
 }
 
 func (g *grammar) verb(word string) (verb, bool) {
-	i := slices.IndexFunc(g.verbs, func(v verb) bool { return strings.EqualFold(v.word, word) || v.tool.Name == word })
+	i := slices.IndexFunc(g.verbs, func(v verb) bool { return strings.EqualFold(v.word, word) || (v.form == "" && v.tool.Name == word) })
 	if i < 0 {
 		return verb{}, false
 	}
 	return g.verbs[i], true
+}
+
+// tool is the verb of the tool of that name.
+func (g *grammar) tool(name string) (verb, bool) {
+	i := slices.IndexFunc(g.verbs, func(v verb) bool { return v.tool.Name == name })
+	if i < 0 {
+		return verb{}, false
+	}
+	return g.verbs[i], true
+}
+
+// toolsets are those of tools that act, in the order of the tools.
+func (g *grammar) toolsets() []string {
+	var sets []string
+	for _, v := range g.verbs {
+		set := strings.ToLower(string(v.tool.Toolset))
+		if v.form == "" && v.tool.Acts() && !slices.Contains(sets, set) {
+			sets = append(sets, set)
+		}
+	}
+	return sets
 }
 
 func (g *grammar) words() []string {
@@ -69,6 +100,9 @@ func (g *grammar) words() []string {
 
 // usage is the command's form on one line.
 func (v verb) usage() string {
+	if v.form != "" {
+		return v.form
+	}
 	words, flags, end := []string{"/mde " + v.word}, []string{}, ""
 	for _, a := range v.tool.Args {
 		flag := "--" + a.Flag()
@@ -90,10 +124,14 @@ func (v verb) usage() string {
 	return strings.Join(append(words, flags...), " ") + end
 }
 
+func (v verb) summary() string { return cmp.Or(v.brief, v.tool.Summary) }
+
+func (v verb) title() string { return cmp.Or(v.brief, v.tool.Title) }
+
 // help is the text for /mde help, or for /mde help WORD.
 func (g *grammar) help(on string) string {
 	if v, ok := g.verb(on); ok {
-		lines := []string{v.usage(), v.tool.Summary}
+		lines := []string{v.usage(), v.summary()}
 		for _, a := range v.tool.Args {
 			lines = append(lines, fmt.Sprintf("  %s: %s", a.Flag(), a.Description))
 		}
@@ -104,7 +142,7 @@ func (g *grammar) help(on string) string {
 		lines = append(lines, g.unknownWord(on).Error())
 	}
 	for _, v := range g.verbs {
-		lines = append(lines, v.usage()+"\n      "+v.tool.Title)
+		lines = append(lines, v.usage()+"\n      "+v.title())
 	}
 	return strings.Join(append(lines, "Whatever changes a device is first shown to its approvers; nothing happens until they say yes."), "\n")
 }

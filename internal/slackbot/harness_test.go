@@ -17,6 +17,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/approvals/store"
@@ -41,6 +42,7 @@ type house struct {
 	path     string
 	gate     *gate.Gate
 	box      *ballot.Box
+	board    *control.Board
 	policy   approvals.Policy
 	verifier *approvals.Verifier
 	people   *slackbot.People
@@ -153,13 +155,24 @@ func (h *house) makeGate(t *testing.T, p plan) {
 	require.NoError(t, err)
 	h.people, err = slackbot.NewPeople(slackbot.PeopleOptions{APIURL: h.slack.APIURL(), BotToken: h.Tokens().Bot, GroupTTL: time.Nanosecond})
 	require.NoError(t, err)
+	h.makeBoard(t)
 	h.box, err = ballot.New(ballot.Options{
-		Store: h.db, Policy: h.policy, Signer: signer, Verifier: h.verifier, Directory: h.people, Logger: h.logger(),
+		Store: h.db, Policy: h.policy, Signer: signer, Verifier: h.verifier, Directory: h.people, Switches: h.board, Logger: h.logger(),
 	})
 	require.NoError(t, err)
 	h.gate, err = gate.New(gate.Options{Store: h.db, Policy: h.policy, Poll: 20 * time.Millisecond, Logger: h.logger()})
 	require.NoError(t, err)
 	t.Cleanup(h.gate.Close)
+}
+
+func (h *house) makeBoard(t *testing.T) {
+	t.Helper()
+	facts, err := tools.Facts()
+	require.NoError(t, err)
+	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: h.policy, Verifier: h.verifier, Directory: h.people, Activity: h.db})
+	require.NoError(t, err)
+	h.board, err = control.New(control.Options{Store: h.db, Tools: facts, Tally: tally, Logger: h.logger()})
+	require.NoError(t, err)
 }
 
 func defaultPolicy(t *testing.T) approvals.Policy {
@@ -190,7 +203,7 @@ func (h *house) makeBot(t *testing.T, p plan) {
 	require.NoError(t, err)
 	h.options = slackbot.Options{
 		APIURL: h.slack.APIURL(), BotToken: h.Tokens().Bot, AppToken: h.Tokens().App,
-		Dispatcher: d, Gate: h.gate, Ballot: h.box, Store: h.db, People: h.people,
+		Dispatcher: d, Gate: h.gate, Ballot: h.box, Store: h.db, People: h.people, Board: h.board,
 		ResponderGroup: approvals.Group{Name: "responders", Slack: slacksim.Responders}, Channels: []string{slacksim.Security},
 		ApprovalChannel: slacksim.Security, Logger: h.logger(),
 	}
@@ -218,8 +231,11 @@ func (h *house) startTenant(t *testing.T, p plan) {
 // notifier makes one, as a process of its own would.
 func (h *house) notifier(t *testing.T) *slackbot.Notifier {
 	t.Helper()
+	facts, err := tools.Facts()
+	require.NoError(t, err)
 	n, err := slackbot.NewNotifier(slackbot.NotifierOptions{
 		APIURL: h.slack.APIURL(), BotToken: h.Tokens().Bot, Store: h.db, ApprovalChannel: h.options.ApprovalChannel, Logger: h.logger(),
+		Gate: h.gate, Board: h.board, Tools: facts, Tell: []approvals.Group{{Name: "on-call", Slack: slacksim.OnCall}},
 	})
 	require.NoError(t, err)
 	return n
@@ -227,13 +243,13 @@ func (h *house) notifier(t *testing.T) *slackbot.Notifier {
 
 func (h *house) work(t *testing.T) {
 	t.Helper()
-	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: h.defender, Writer: h.defender, Tenant: mdesim.DefaultTenantID})
+	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: h.defender, Writer: h.defender, Tenant: mdesim.DefaultTenantID, Board: h.board})
 	require.NoError(t, err)
 	risks, err := tools.Facts()
 	require.NoError(t, err)
 	w, err := worker.New(worker.Options{
 		Store: h.db, Policy: h.policy, Verifier: h.verifier, Directory: h.people, Performer: performer, Tools: risks,
-		Notifier: h.notifier(t), Timing: worker.Timing{Poll: 30 * time.Millisecond}, Logger: h.logger(),
+		Notifier: h.notifier(t), Board: h.board, Gate: h.gate, Timing: worker.Timing{Poll: 30 * time.Millisecond}, Logger: h.logger(),
 	})
 	require.NoError(t, err)
 	require.NoError(t, w.Start(t.Context()))

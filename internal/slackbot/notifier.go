@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
@@ -53,7 +54,7 @@ type NotifierOptions struct {
 	// offers the one that its request was made with.
 	Gate *gate.Gate
 	// Board says what is stopped, and Tools which toolset a tool is in. Without a board no card says that it is held.
-	Board Board
+	Board *control.Board
 	Tools map[string]approvals.ToolInfo
 	// Tell are the groups that are called when somebody does without other people's yes.
 	Tell []approvals.Group
@@ -68,7 +69,7 @@ type Notifier struct {
 	store   messageStore
 	channel string
 	gate    answerer
-	board   Board
+	board   board
 	tools   map[string]approvals.ToolInfo
 	tell    []approvals.Group
 	clock   func() time.Time
@@ -92,11 +93,14 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 		return nil, err
 	}
 	n := &Notifier{
-		slack: c, store: o.Store, channel: o.ApprovalChannel, board: o.Board, tools: o.Tools, tell: o.Tell,
+		slack: c, store: o.Store, channel: o.ApprovalChannel, tools: o.Tools, tell: o.Tell,
 		clock: o.Clock, log: o.Logger, unsaved: map[string][]store.Message{},
 	}
 	if o.Gate != nil {
 		n.gate = o.Gate
+	}
+	if o.Board != nil {
+		n.board = o.Board
 	}
 	if n.clock == nil {
 		n.clock = time.Now
@@ -142,10 +146,18 @@ func (n *Notifier) bring(ctx context.Context, r approvals.Request, a around, red
 	if again > 0 || err != nil {
 		return 0, again, err
 	}
+	if a.asks == approvals.Approve && card.Channel != n.channel {
+		if again, err = n.once(ctx, r, "pointer", place{Channel: n.channel}, renderPointer(r, card.Channel)); again > 0 || err != nil {
+			return 0, again, err
+		}
+	}
 	if due, err = n.remind(ctx, r, card); err != nil {
 		return 0, 0, err
 	}
-	again, err = n.follow(ctx, r, a, card)
+	if again, err = n.follow(ctx, r, a, card); again > 0 || err != nil {
+		return due, again, err
+	}
+	again, err = n.escalate(ctx, r, a, card)
 	return due, again, err
 }
 

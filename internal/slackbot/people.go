@@ -20,12 +20,22 @@ import (
 // lose the right to approve at once, and not shorter, because Slack answers this question 20 times a minute.
 const defaultGroupTTL = 30 * time.Second
 
+// Roles answers for groups that are defined by an app role in Entra ID. An error means that nobody could be asked.
+type Roles interface {
+	// Holds reports whether the person, by their e-mail address, is now an active member of the tenant who holds the role.
+	Holds(ctx context.Context, role string, person approvals.Person) (bool, error)
+	// RoleSize is how many people hold the role; zero for one that is not known.
+	RoleSize(ctx context.Context, role string) (int, error)
+}
+
 // PeopleOptions are what People is made of.
 type PeopleOptions struct {
 	// APIURL is Slack's unless set; BotToken (xoxb-…) needs users:read, users:read.email and usergroups:read.
 	APIURL, BotToken string
 	// HTTPClient has a time limit of 10 s unless set.
 	HTTPClient *http.Client
+	// Roles are asked about groups with a Role. Without them nobody can be shown to be in such a group.
+	Roles Roles
 	// GroupTTL is how long group members are remembered: 30 s unless set, and never longer.
 	GroupTTL time.Duration
 	// Clock is time.Now unless set.
@@ -36,6 +46,7 @@ type PeopleOptions struct {
 // every worker. It is safe for concurrent use.
 type People struct {
 	slack  *client
+	roles  Roles
 	ttl    time.Duration
 	clock  func() time.Time
 	flight singleflight.Group
@@ -57,7 +68,7 @@ func NewPeople(o PeopleOptions) (*People, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &People{slack: c, ttl: o.GroupTTL, clock: o.Clock, groups: map[string]membership{}, met: map[string]acquaintance{}}
+	p := &People{slack: c, roles: o.Roles, ttl: o.GroupTTL, clock: o.Clock, groups: map[string]membership{}, met: map[string]acquaintance{}}
 	if p.ttl <= 0 || p.ttl > defaultGroupTTL {
 		p.ttl = defaultGroupTTL
 	}
@@ -142,28 +153,64 @@ func (p *People) Eligible(ctx context.Context, group approvals.Group, person app
 	return p.member(ctx, group, now, user)
 }
 
-// Size is how many accounts are members of group. An error means that Slack could not be asked.
+// Size is how many people could count as members of group now: the members that Slack lists, without asking for each
+// whether they are active; the listed names, each once; the holders of the role. Zero means that the group is empty, or
+// unknown to who would know it. An error means that nobody could be asked.
 func (p *People) Size(ctx context.Context, group approvals.Group) (int, error) {
-	if group.Slack == "" {
-		return len(group.People), nil
+	listed := make(map[string]bool, len(group.People))
+	for _, id := range group.People {
+		if id = strings.ToLower(strings.TrimSpace(id)); id != "" {
+			listed[id] = true
+		}
 	}
-	members, err := p.members(ctx, group.Slack)
-	return len(members), err
+	n := len(listed)
+	if group.Slack != "" {
+		members, err := p.members(ctx, group.Slack)
+		if err != nil {
+			return 0, err
+		}
+		n += len(members)
+	}
+	if group.Role != "" {
+		holders, err := p.holders(ctx, group)
+		if err != nil {
+			return 0, err
+		}
+		n += holders
+	}
+	return n, nil
+}
+
+func (p *People) holders(ctx context.Context, group approvals.Group) (int, error) {
+	if p.roles == nil {
+		return 0, noRoles(group)
+	}
+	return p.roles.RoleSize(ctx, group.Role)
+}
+
+// noRoles says that a group can't be looked up here.
+func noRoles(group approvals.Group) error {
+	return noAnswer(nil, "group %q is an app role in Entra ID, and this process is not set up to look those up; nothing was done", group.Name)
 }
 
 // member reports whether somebody who was identified just now is in group.
 func (p *People) member(ctx context.Context, group approvals.Group, now approvals.Person, user string) (bool, error) {
-	if slices.ContainsFunc(group.People, func(id string) bool { return strings.EqualFold(id, now.ID) }) {
+	if slices.ContainsFunc(group.People, func(id string) bool { return strings.EqualFold(strings.TrimSpace(id), now.ID) }) {
 		return true, nil
 	}
-	if group.Slack == "" {
+	if group.Slack != "" {
+		members, err := p.members(ctx, group.Slack)
+		if err != nil || slices.Contains(members, user) {
+			return err == nil, err
+		}
+	}
+	if group.Role == "" {
 		return false, nil
 	}
-	members, err := p.members(ctx, group.Slack)
-	if err != nil {
-		return false, err
+	if p.roles == nil {
+		return false, noRoles(group)
 	}
-	return slices.Contains(members, user), nil
+	return p.roles.Holds(ctx, group.Role, now)
 }
 
 // members returns the users of a group, remembered for a short time. What can't be refreshed is not used beyond it.
@@ -202,6 +249,9 @@ func (p *People) askMembers(group string) (members []string, err error) {
 	defer cancel()
 	asked := p.clock() // before the question: the answer may be as old as that
 	users, err := p.slack.api.GetUserGroupMembersContext(ctx, group)
+	if errorCode(err) == "no_such_subteam" {
+		users, err = nil, nil // an answer: nobody is in a group that there is not
+	}
 	if err != nil {
 		return nil, err
 	}

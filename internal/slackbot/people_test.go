@@ -1,6 +1,9 @@
 package slackbot_test
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 type town struct {
 	*slacksim.Workspace
 	people *slackbot.People
+	apiURL string
 	mu     sync.Mutex
 	now    time.Time
 }
@@ -39,6 +43,7 @@ func newTown(t *testing.T) *town {
 	srv, err := w.Start()
 	require.NoError(t, err)
 	t.Cleanup(srv.Close)
+	w.apiURL = srv.APIURL()
 	w.people, err = slackbot.NewPeople(slackbot.PeopleOptions{APIURL: srv.APIURL(), BotToken: w.Tokens().Bot, Clock: w.clock})
 	require.NoError(t, err)
 	return w
@@ -190,4 +195,103 @@ func TestConcurrentLookUpsShareOneQuestion(t *testing.T) {
 	}
 	wg.Wait()
 	require.LessOrEqual(t, w.Calls("usergroups.users.list"), 2)
+}
+
+// roll is who holds which app role, by e-mail address.
+type roll struct {
+	holders map[string][]string
+	down    error
+}
+
+func (r roll) Holds(_ context.Context, role string, person approvals.Person) (bool, error) {
+	return slices.Contains(r.holders[role], person.ID), r.down
+}
+
+func (r roll) RoleSize(_ context.Context, role string) (int, error) {
+	return len(r.holders[role]), r.down
+}
+
+func (w *town) withRoles(t *testing.T, r slackbot.Roles) *slackbot.People {
+	t.Helper()
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: w.apiURL, BotToken: w.Tokens().Bot, Roles: r, Clock: w.clock})
+	require.NoError(t, err)
+	return people
+}
+
+func TestAnAppRoleIsForActiveMembersOfTheWorkspace(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	bob := w.identify(t, slacksim.Bob)
+	guest, err := w.User(slacksim.Dave)
+	require.NoError(t, err)
+	r := roll{holders: map[string][]string{"Approver": {"bob@example.com", strings.ToLower(guest.Email)}}}
+	people := w.withRoles(t, r)
+	approver := approvals.Group{Name: "approvers", Role: "Approver"}
+	ask := func(p approvals.Person) bool {
+		ok, err := people.Eligible(t.Context(), approver, p)
+		require.NoError(t, err)
+		return ok
+	}
+	require.True(t, ask(bob))
+	require.False(t, ask(w.identify(t, slacksim.Alice)), "holds nothing")
+	require.False(t, ask(approvals.Person{ID: "bob@example.com"}), "nobody could have authenticated them in Slack")
+	require.False(t, ask(approvals.Person{
+		ID: strings.ToLower(guest.Email), Aliases: []string{approvals.SlackAlias(slacksim.DefaultTeamID, slacksim.Dave)},
+	}), "a guest of the workspace, whatever they hold")
+	n, err := people.Size(t.Context(), approver)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	gone, err := w.User(slacksim.Bob)
+	require.NoError(t, err)
+	gone.Deleted = true
+	w.AddUser(gone)
+	require.False(t, ask(bob), "deactivated in Slack since")
+}
+
+func TestNoAnswerAboutARoleIsNoYes(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	bob := w.identify(t, slacksim.Bob)
+	approver := approvals.Group{Name: "approvers", Role: "Approver"}
+	for name, r := range map[string]slackbot.Roles{
+		"down":       roll{holders: map[string][]string{"Approver": {"bob@example.com"}}, down: approvals.Refuse(approvals.KindNoAnswer, nil, "down")},
+		"not set up": nil,
+	} {
+		people := w.withRoles(t, r)
+		_, err := people.Eligible(t.Context(), approver, bob)
+		require.Equal(t, approvals.KindNoAnswer, approvals.KindOf(err), name)
+		_, err = people.Size(t.Context(), approver)
+		require.Equal(t, approvals.KindNoAnswer, approvals.KindOf(err), name)
+	}
+}
+
+func TestTheSizeOfAGroup(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for name, c := range map[string]struct {
+		group approvals.Group
+		want  int
+	}{
+		"of Slack":        {oncall(), 2},
+		"unknown":         {approvals.Group{Name: "x", Slack: "S0NOWHERE"}, 0},
+		"emptied":         {approvals.Group{Name: "x", Slack: "S0EMPTY"}, 0},
+		"listed":          {approvals.Group{People: []string{"a@example.com", "A@example.com ", "", "b@example.com"}}, 2},
+		"nobody's":        {approvals.Group{Name: "x"}, 0},
+		"listed and more": {approvals.Group{Slack: slacksim.OnCall, People: []string{"a@example.com"}}, 3},
+	} {
+		w.SetGroup("S0EMPTY")
+		n, err := w.people.Size(t.Context(), c.group)
+		require.NoError(t, err, name)
+		require.Equal(t, c.want, n, name)
+	}
+	ok, err := w.people.Eligible(t.Context(), approvals.Group{Name: "x", Slack: "S0NOWHERE"}, w.identify(t, slacksim.Bob))
+	require.NoError(t, err, "that there is no such group is an answer")
+	require.False(t, ok)
+	w.pass(time.Minute)
+	for _, f := range []slacksim.Fault{{Kind: slacksim.FaultStatus}, {Kind: slacksim.FaultError, Error: "missing_scope"}} {
+		f.Method = "usergroups.users.list"
+		w.Fail(f)
+		_, err := w.people.Size(t.Context(), oncall())
+		require.Equal(t, approvals.KindNoAnswer, approvals.KindOf(err))
+	}
 }

@@ -130,6 +130,19 @@ func renderCall(r approvals.Request, c call) message {
 	return m.message(c.text+" "+r.Plan.Preview, "More than fits here: press Details on the card.")
 }
 
+// renderPointer tells the approvers' channel of a card that is elsewhere, because its request needed no approvers when it was
+// made and does now.
+func renderPointer(r approvals.Request, channel string) message {
+	c := newComposer()
+	text := "Policy has changed, and this waits for approvers now: " + r.Plan.Preview
+	c.lines(text)
+	if channelID.MatchString(channel) {
+		c.markup("Its card is in <#" + channel + ">")
+	}
+	c.small("Request " + r.ID)
+	return c.message(text, "More than fits here: see its card.")
+}
+
 // mentionable splits groups into what calls the Slack user groups among them, in Slack's markup, and those that have no
 // Slack id. Ids come from policy and are checked again, because whatever stands in a mention is not escaped.
 func mentionable(groups []approvals.Group) (called string, others []approvals.Group) {

@@ -191,3 +191,20 @@ func TestCardFollowsWhatPolicyAsksForNow(t *testing.T) {
 	require.NotContains(t, shown(posts(w.house)[0]), "Confirm")
 	require.Equal(t, 2, w.Calls("chat.update"))
 }
+
+func TestApproversHearOfACardThatIsElsewhere(t *testing.T) {
+	t.Parallel()
+	now := approvals.Confirm
+	w := &waiting{house: newHouse(t, plan{idle: true, deaf: true, policy: changed{defaultPolicy(t), &now}})}
+	w.AddChannel("C0IRONE", "ir-one", slacksim.Alice)
+	w.r = submitted(t, w.house, "C0IRONE")
+	w.now = w.r.CreatedAt
+	for _, now = range []approvals.Outcome{approvals.Confirm, approvals.Approve, approvals.Approve} {
+		_, err := w.process(t).Notify(t.Context(), w.r.ID)
+		require.NoError(t, err)
+	}
+	require.Len(t, w.Messages("C0IRONE"), 1)
+	require.Len(t, posts(w.house), 1)
+	require.Contains(t, shown(posts(w.house)[0]), "waits for approvers now")
+	require.Empty(t, posts(w.house)[0].Buttons())
+}

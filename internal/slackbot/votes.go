@@ -121,6 +121,10 @@ func (b *Bot) pressVote(ctx context.Context, e envelope, p press, verdict approv
 
 // onSubmit takes a modal's submission: a denial with its reason, or the yes at the end of the details.
 func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCallback) {
+	if ic.View.CallbackID == viewGlass {
+		b.submitGlass(ctx, e, ic)
+		return
+	}
 	t, s, err := parseTicket(ic.View.PrivateMetadata)
 	if err != nil {
 		b.ack(ctx, e, nil)
@@ -143,31 +147,34 @@ func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCall
 	}
 }
 
-func reasonIn(v slack.View) string {
+func reasonIn(v slack.View) string { return filledIn(v, blockReason, inputReason) }
+
+// filledIn is what a person typed into a field of a modal.
+func filledIn(v slack.View, block, input string) string {
 	if v.State == nil {
 		return ""
 	}
-	return strings.TrimSpace(v.State.Values[blockReason][inputReason].Value)
+	return strings.TrimSpace(v.State.Values[block][input].Value)
 }
 
 // submitDeny keeps the modal open, with the text beside the field, when the denial was not saved.
 func (b *Bot) submitDeny(ctx context.Context, e envelope, p press, reason string) {
 	if reason == "" {
-		b.ack(ctx, e, fieldError("Say in a few words why not."))
+		b.ack(ctx, e, fieldError(blockReason, "Say in a few words why not."))
 		return
 	}
 	answer, err := b.vote(e.ctx, p, approvals.VerdictDeny, reason)
 	if err != nil {
-		b.ack(ctx, e, fieldError(answer))
+		b.ack(ctx, e, fieldError(blockReason, answer))
 		return
 	}
 	b.ack(ctx, e, nil)
 	b.tell(ctx, p.to, textMessage(answer))
 }
 
-func fieldError(text string) *slack.ViewSubmissionResponse {
+func fieldError(block, text string) *slack.ViewSubmissionResponse {
 	short, _ := cut(clean(text), 300)
-	return slack.NewErrorsViewSubmissionResponse(map[string]string{blockReason: short})
+	return slack.NewErrorsViewSubmissionResponse(map[string]string{block: short})
 }
 
 // errVoteBroke is a defect on a vote's way: whether it was saved before is not known.

@@ -85,7 +85,7 @@ func rolesFor(resource string, roles []string) []string {
 	var out []string
 	for _, role := range roles {
 		graph := strings.HasPrefix(role, "ThreatHunting.") || strings.HasPrefix(role, "SecurityIncident.") || strings.HasPrefix(role, "SecurityAlert.")
-		if graph == (resource == graphAudience) {
+		if graph == (resource == graphAudience) || (resource == graphAudience && isEntraRole(role)) {
 			out = append(out, role)
 		}
 	}

@@ -57,6 +57,8 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		resp = t.serveStorage(r)
 	case api:
 		resp = t.serveAPI(r, body)
+	case strings.HasPrefix(reqPath, entraPath):
+		resp = t.serveEntra(r)
 	default:
 		resp = t.serveLogin(r, body)
 	}

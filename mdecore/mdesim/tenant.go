@@ -103,6 +103,7 @@ type Tenant struct {
 	assessments    assessmentState
 	scans          scanState
 	graph          graphState
+	entra          entraState
 	storage        storageState
 	generation     int // tokens of an older generation are revoked
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -36,7 +38,9 @@ type House struct {
 	Server         *mdesim.Server
 	Reader, Writer *mdecore.Client
 	DB             *store.DB
+	File           string // of DB, for tests that write into it behind the program's back
 	Gate           *gate.Gate
+	Evidence       *evidence.Store
 	Policy         approvals.Policy
 	Clock          *Clock
 }
@@ -80,12 +84,19 @@ func Open(t testing.TB, o Options) *House {
 		h.Policy, err = policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "on-call", People: []string{"bob@contoso.com"}}})
 		require.NoError(t, err)
 	}
-	h.DB, err = store.Open(t.Context(), store.Options{URL: migrated(t), Clock: h.Clock.Now})
+	h.File = migrated(t)
+	h.DB, err = store.Open(t.Context(), store.Options{URL: h.File, Clock: h.Clock.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.DB.Close() })
 	h.Gate, err = gate.New(gate.Options{Store: h.DB, Policy: h.Policy, Clock: h.Clock.Now, Poll: 5 * time.Millisecond, NewID: o.NewID})
 	require.NoError(t, err)
 	t.Cleanup(h.Gate.Close)
+	bucket := blobs.Memory()
+	h.Evidence, err = evidence.New(evidence.Options{
+		Open: func(context.Context) (evidence.Bucket, error) { return bucket, nil }, Clock: h.Clock.Now, TempDir: t.TempDir(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = h.Evidence.Close() })
 	return h
 }
 

@@ -2,7 +2,7 @@
 
 -- Lists by state, what was denied lately, and old messages are found without reading everything else.
 CREATE INDEX requests_by_state ON requests (state, created_ms, id);
-CREATE INDEX requests_denied ON requests (finished_ms) WHERE state = 'denied';
+CREATE INDEX requests_denied ON requests (state, finished_ms) WHERE state = 'denied';
 CREATE INDEX messages_by_age ON messages (reserved_ms);
 
 -- +goose Down

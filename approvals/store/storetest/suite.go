@@ -28,6 +28,12 @@ func Run(t *testing.T, newURL func(testing.TB) string) {
 		{"insert refuses", testInsertRefuses},
 		{"list", testList},
 		{"stale and due", testStaleAndDue},
+		{"recent", testRecent},
+		{"twins", testTwins},
+		{"attach", testAttach},
+		{"attach and vote", testAttachAndVote},
+		{"marks", testMarks},
+		{"retention", testRetention},
 		{"arrows", testArrows},
 		{"step arrows", testStepArrows},
 		{"one winner", testOneWinner},
@@ -103,6 +109,7 @@ func testInsertRefuses(t *testing.T, s suite) {
 	r := Pending(t, "AAAA0001", 1)
 	require.NoError(t, insert(r))
 	kind(t, approvals.KindConflict, insert(r))
+	require.NoError(t, insert(child(Pending(t, "CHILD001", 1), r.ID)))
 	for name, change := range map[string]func(*approvals.Request){
 		"running":          func(r *approvals.Request) { r.State = approvals.Running },
 		"no state":         func(r *approvals.Request) { r.State = "" },
@@ -111,6 +118,21 @@ func testInsertRefuses(t *testing.T, s suite) {
 		"no time":          func(r *approvals.Request) { r.CreatedAt = time.Time{} },
 		"a step sent":      func(r *approvals.Request) { r.Steps = []approvals.StepStatus{{State: approvals.StepSending}} },
 		"arguments broken": func(r *approvals.Request) { r.Plan.Args = []byte("{") },
+		"another's key":    func(r *approvals.Request) { r.Key = approvals.Plan{}.Key() },
+		"joined already":   func(r *approvals.Request) { r.Attached = []approvals.Person{{ID: "cat@example.com"}} },
+		"approved by hand": func(r *approvals.Request) { r.State = approvals.Approved },
+		"its own parent":   func(r *approvals.Request) { *r = child(*r, r.ID) },
+		"pending child":    func(r *approvals.Request) { *r = child(*r, "AAAA0001"); r.State = approvals.Pending },
+		"child with votes": func(r *approvals.Request) { *r = child(*r, "AAAA0001"); r.Quorum = []approvals.Quorum{{Count: 1}} },
+		"reminder before":  func(r *approvals.Request) { r.Terms.RemindAfter = -1 },
+		"half a wave":      func(r *approvals.Request) { r.Terms.Wave.Width = -1 },
+		"a wave too early": func(r *approvals.Request) { r.Terms.Wave.Wait = -1 },
+		"below no failure": func(r *approvals.Request) { r.Terms.Wave.StopOver = -1 },
+		"over all of them": func(r *approvals.Request) { r.Terms.Wave.StopOver = 101 },
+		"wrong emergency":  func(r *approvals.Request) { r.Terms.BreakGlass = true },
+		"asked before": func(r *approvals.Request) {
+			r.Quorum[0].Then = []approvals.Escalation{{After: -1}}
+		},
 	} {
 		r := Pending(t, "AAAA0002", 1)
 		change(&r)
@@ -123,6 +145,13 @@ func testInsertRefuses(t *testing.T, s suite) {
 	r.Outcome = "perhaps"
 	kind(t, approvals.KindTampering, insert(r))
 	verified(t, s.db)
+}
+
+// child makes r one that ends the time-box of another.
+func child(r approvals.Request, parent string) approvals.Request {
+	r.Parent, r.State, r.Outcome, r.Quorum = parent, approvals.Approved, approvals.Allow, nil
+	r.Digest, _ = approvals.Digest(r) // a fixture always can be digested
+	return r
 }
 
 func testList(t *testing.T, s suite) {
@@ -144,7 +173,11 @@ func testList(t *testing.T, s suite) {
 		"limit":     {store.Filter{Limit: 2}, []string{"AAAA0003", "AAAA0002"}},
 		"page":      {store.Filter{Before: Noon().Add(2 * time.Minute), Limit: 1}, []string{"AAAA0002"}},
 		"all of it": {store.Filter{States: []approvals.State{approvals.Pending}, RequesterID: "ann@example.com", Before: Noon().Add(time.Minute)}, []string{"AAAA0001"}},
-		"nobody":    {store.Filter{RequesterID: "carl@example.com"}, nil},
+		"several": {store.Filter{
+			States:      []approvals.State{approvals.Denied, approvals.Pending, approvals.Pending},
+			RequesterID: "bob@example.com",
+		}, []string{"AAAA0002"}},
+		"nobody": {store.Filter{RequesterID: "carl@example.com"}, nil},
 	} {
 		list, err := s.db.Requests(ctx, c.f)
 		require.NoError(t, err, name)
