@@ -172,29 +172,40 @@ func TestForgedLiftsLiftNothing(t *testing.T) {
 			lift := l.AskToLift("all")
 			l.Approve(lift.ID, "bob")
 			lift = l.Get(lift.ID)
-			require.NoError(l.T, l.DB.InTx(ctx(), func(tx *store.Tx) error {
-				m := store.Move{ID: lift.ID, From: approvals.Pending, To: approvals.Approved, Version: lift.Version, At: l.Clock.Now(), Message: "x"}
-				if err := tx.Move(ctx(), m); err != nil {
-					return err
-				}
-				m.From, m.To, m.Version = approvals.Approved, approvals.Running, m.Version+1
-				return tx.Move(ctx(), m)
-			}))
+			m := store.Move{ID: lift.ID, From: approvals.Pending, To: approvals.Approved, Version: lift.Version, At: l.Clock.Now(), Message: "x"}
+			require.NoError(l.T, l.DB.InTx(ctx(), func(tx *store.Tx) error { return tx.Move(ctx(), m) }))
+			begin(l, lift.ID)
 			forged(l, approvals.EventLifted, lift.ID, "all: lifted")
 		},
 		"of another scope": func(l *lab.Lab, _ approvals.Request) {
 			l.Stop("devices")
-			lift := l.AskToLift("devices")
+			l.Clock.Advance(time.Second)
+			lift := l.Submit(lift("devices"))
 			l.Approve(lift.ID, "bob", "cat")
 			l.Settle(lift.ID)
 			forged(l, approvals.EventLifted, lift.ID, "all: lifted")
 		},
-		"of the last time": func(l *lab.Lab, _ approvals.Request) {
-			l.Clock.Advance(time.Second)
+		"of the press before, in the same instant": func(l *lab.Lab, _ approvals.Request) {
 			lift := l.AskToLift("all")
 			l.Approve(lift.ID, "bob", "cat")
 			l.Stop("all")
+			begin(l, lift.ID)
 			forged(l, approvals.EventLifted, lift.ID, "all: lifted")
+		},
+		"that was withdrawn": func(l *lab.Lab, _ approvals.Request) {
+			forged(l, approvals.EventLifted, withdrawn(l), "all: lifted")
+		},
+		"that was withdrawn, whose state was written": func(l *lab.Lab, _ approvals.Request) {
+			id := withdrawn(l)
+			forged(l, approvals.EventLifted, id, "all: lifted")
+			l.Write("UPDATE requests SET state = 'succeeded' WHERE id = '" + id + "'")
+		},
+		"that was not asked for in Slack": func(l *lab.Lab, _ approvals.Request) {
+			who := lab.Ann()
+			who.Via = approvals.ViaMCP
+			lift := insert(l, who)
+			l.Approve(lift, "bob", "cat")
+			l.Settle(lift)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -205,6 +216,35 @@ func TestForgedLiftsLiftNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// begin writes that an approved request runs, as its audit would have it.
+func begin(l *lab.Lab, id string) {
+	r := l.Get(id)
+	m := store.Move{ID: id, From: approvals.Approved, To: approvals.Running, Version: r.Version, At: l.Clock.Now(), Message: "x"}
+	require.NoError(l.T, l.DB.InTx(ctx(), func(tx *store.Tx) error { return tx.Move(ctx(), m) }))
+}
+
+// withdrawn is a lift that two people approved and that its requester took back.
+func withdrawn(l *lab.Lab) string {
+	lift := l.AskToLift("all")
+	l.Approve(lift.ID, "bob", "cat")
+	_, err := l.Gate.Withdraw(ctx(), lift.ID, lab.Ann())
+	require.NoError(l.T, err)
+	return lift.ID
+}
+
+// insert writes a lift past the gate, which would not have let it in.
+func insert(l *lab.Lab, who approvals.Requester) string {
+	r := l.AskToLift("all")
+	r.ID, r.Requester, r.State = "LIFT0000", who, approvals.Pending
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	require.NoError(l.T, err)
+	require.NoError(l.T, l.DB.InTx(ctx(), func(tx *store.Tx) error {
+		return tx.Insert(ctx(), r, approvals.Event{At: r.CreatedAt, Type: approvals.EventSubmitted, Actor: who.ID})
+	}))
+	return r.ID
 }
 
 func TestARemovedStopStillHolds(t *testing.T) {

@@ -33,6 +33,7 @@ const (
 	troubleClock  = "clock"  // two clocks disagree
 	troubleAsking = "asking" // a needed answer can't be had
 	troubleFailed = "failed" // it was tried
+	troubleSlow   = "slow"   // it was sent, or is held half way, and has not ended
 )
 
 // succeeded arms the time-box of a step that has just succeeded, in the transaction that stores the success, so that a
@@ -160,6 +161,9 @@ func (t *tending) tend(ctx context.Context, early bool) error {
 		if err != nil {
 			return err
 		}
+		if !ended {
+			t.slow(b)
+		}
 		if ended || early && b.State == store.TimeboxArmed || slices.Contains(due, b) {
 			look = append(look, b)
 		}
@@ -280,6 +284,15 @@ func (t *tending) failed(ctx context.Context, b store.Timebox, f Force) string {
 	return strings.TrimSuffix(fmt.Sprintf("its release %s is %s (%s) and the device is not released: %s", child.ID, s.State, s.Message, f.Why), ": ")
 }
 
+// slow has people told once of a release that does not end, such as one of a device that is offline.
+func (t *tending) slow(b store.Timebox) {
+	if b.State != store.TimeboxReleasing || b.Trouble != "" || t.now.Sub(b.UpdatedAt) < boxStart {
+		return
+	}
+	t.told = append(t.told, fmt.Sprintf("step %d is not undone yet: its release %s is still under way; get_request shows how far it is", b.Index+1, b.ReleaseID))
+	t.move(b, store.TimeboxMove{To: b.State, Trouble: troubleSlow})
+}
+
 // troubles keeps due time-boxes armed because of a refusal.
 func (t *tending) troubles(due []store.Timebox, why error) {
 	word, again := troubleDenied, boxRetry
@@ -299,6 +312,9 @@ func (t *tending) troubles(due []store.Timebox, why error) {
 // trouble keeps a time-box armed, to be tried again, and has people told when that is news.
 func (t *tending) trouble(b store.Timebox, word, why string, again time.Duration) {
 	m := store.TimeboxMove{To: store.TimeboxArmed, TryAt: t.now.Add(again), Trouble: word}
+	if word == troubleAsking && b.Trouble != word && t.now.Sub(b.Due) < boxRetry {
+		word, m.Trouble = b.Trouble, b.Trouble // a short outage is no news
+	}
 	if b.Trouble != word {
 		m.Message = why
 		t.told = append(t.told, fmt.Sprintf("step %d is not undone: %s", b.Index+1, why))

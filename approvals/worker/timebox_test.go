@@ -168,9 +168,12 @@ func TestAnApprovedExtensionMovesATimeBoxAndAForgedRowDoesNot(t *testing.T) {
 	lab.Each(t, func(t *testing.T, l *lab.Lab) {
 		r := boxed(l, 1)
 		due := l.Boxes(r.ID)[0].Due
+		stranger := l.Extend(l.Submit(lab.Plan("run_script", 1)).ID, 5*time.Hour)
+		l.Approve(stranger.ID, "bob")
+		require.Equal(t, approvals.Succeeded, l.Settle(stranger.ID).State)
 		x := l.Extend(r.ID, 2*time.Hour)
 		require.NoError(t, l.DB.InTx(ctx(), func(tx *store.Tx) error {
-			for _, by := range []string{x.ID, r.ID, "NOSUCHID"} { // not approved, something else, nothing
+			for _, by := range []string{x.ID, stranger.ID, r.ID, "NOSUCHID"} { // not approved, for another, no extension, nothing
 				e := approvals.Event{At: l.Clock.Now(), RequestID: r.ID, Type: approvals.EventExtended, Actor: "worker", Step: -1, Detail: by + ": more time"}
 				if err := tx.Note(ctx(), e); err != nil {
 					return err
@@ -464,13 +467,35 @@ func TestAReleaseThatFailsIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
+func TestAReleaseThatDoesNotEndIsToldOnce(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := boxed(l, 1)
+		untilDue(l, r.ID)
+		l.Tend(r.ID)
+		l.Work(l.Boxes(r.ID)[0].ReleaseID) // sent, and the device is offline
+		for range 30 {
+			l.Clock.Advance(max(l.Tend(r.ID), time.Minute))
+		}
+		b := l.Boxes(r.ID)[0]
+		require.Equal(t, store.TimeboxReleasing, b.State)
+		require.Equal(t, "slow", b.Trouble)
+		require.Len(t, l.Said(r.ID, approvals.EventEscalated), 1)
+		released(l, r.ID)
+		require.Equal(t, 1, releases(l))
+	})
+}
+
 func TestATenantThatCantBeAskedIsAskedAgain(t *testing.T) {
 	lab.Each(t, func(t *testing.T, l *lab.Lab) {
 		r := boxed(l, 1)
 		untilDue(l, r.ID)
 		l.Tenant.Blind(errors.New("connection refused"))
 		l.Tend(r.ID)
+		require.Empty(t, l.Boxes(r.ID)[0].Trouble, "a short outage is no news")
+		l.Clock.Advance(6 * time.Minute)
+		l.Tend(r.ID)
 		require.Equal(t, "asking", l.Boxes(r.ID)[0].Trouble)
+		require.Len(t, l.Said(r.ID, approvals.EventEscalated), 1)
 		require.Zero(t, releases(l))
 		l.Tenant.Blind(nil)
 		l.Clock.Advance(2 * time.Minute)
@@ -508,5 +533,39 @@ func TestAReleaseOfOursClosesTheTimeBoxSoon(t *testing.T) {
 		require.Equal(t, store.TimeboxClosed, b.State)
 		require.True(t, strings.HasPrefix(b.Message, "nothing is left to release"), b.Message)
 		require.Equal(t, 1, releases(l))
+	})
+}
+
+// curfew denies releases from a moment on, as quiet hours do.
+type curfew struct {
+	approvals.Policy
+	from time.Time
+}
+
+func (p curfew) Decide(c approvals.Call) approvals.Decision {
+	if c.Tool == "release_devices" && c.At.After(p.from) {
+		return approvals.Decision{Outcome: approvals.Deny, Rule: "curfew", Why: "nobody is there to look"}
+	}
+	return p.Policy.Decide(c)
+}
+
+func TestAReleaseKeepsToWhatPolicySaysOfItsOwnHour(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		usual := l.Policy
+		r := boxed(l, 1)
+		l.Use(curfew{usual, l.Clock.Now()})
+		untilDue(l, r.ID)
+		l.Tend(r.ID)
+		b := l.Boxes(r.ID)[0]
+		require.Equal(t, store.TimeboxArmed, b.State)
+		require.Contains(t, b.Message, "nobody is there to look")
+		require.Zero(t, releases(l))
+		l.Use(usual)
+		l.Clock.Advance(6 * time.Minute)
+		l.Tend(r.ID)
+		l.Use(curfew{usual, l.Clock.Now()})
+		l.Clock.Advance(time.Second)
+		l.Work(l.Boxes(r.ID)[0].ReleaseID)
+		require.Zero(t, releases(l), "asked again when it is claimed")
 	})
 }
