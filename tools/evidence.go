@@ -152,6 +152,8 @@ type fetchEvidenceIn struct {
 type openStep struct {
 	Manifest string `json:"manifest"`
 	SHA256   string `json:"sha256"`
+	// For is who may read: two people's requests for the same evidence are not the same request.
+	For string `json:"for"`
 }
 
 func fetchEvidence() declaration {
@@ -175,7 +177,7 @@ func planOpen(ctx context.Context, s *session, in fetchEvidenceIn) (approvals.Pl
 	if err != nil {
 		return approvals.Plan{}, err
 	}
-	args, err := canonical(openStep{Manifest: digest, SHA256: m.SHA256})
+	args, err := canonical(openStep{Manifest: digest, SHA256: m.SHA256, For: s.who.ID})
 	if err != nil {
 		return approvals.Plan{}, err
 	}

@@ -138,6 +138,20 @@ func TestOnlyTheVerifiedRequesterReadsAndForADayOnly(t *testing.T) {
 	require.Len(t, o.rows(gate.EventEvidenceRead), 1)
 }
 
+// Only who asked may read, so that a second person must not be attached to the first one's request.
+func TestTwoPeopleAskForTheSameEvidenceEachForThemselves(t *testing.T) {
+	t.Parallel()
+	o := staffed(t)
+	m := o.collected("hello")
+	args := json.RawMessage(fmt.Sprintf(`{"evidence_id":%q,"reason":"x"}`, m.ID))
+	dora := approvals.Requester{Person: approvals.Person{ID: "dora@contoso.com"}, Verified: true, Via: approvals.ViaMCP}
+	_, first := o.ask("fetch_evidence", string(args))
+	res, err := o.d.Call(t.Context(), Call{Tool: "fetch_evidence", Args: args, Requester: dora})
+	require.NoError(t, err)
+	require.NotEqual(t, first.ID, res.Request.ID)
+	require.NotEqual(t, first.Key, res.Request.Key)
+}
+
 // An answer that the audit does not hold must not exist.
 func TestWithoutTheAuditNoBytes(t *testing.T) {
 	t.Parallel()

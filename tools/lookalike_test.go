@@ -40,6 +40,19 @@ func TestANameThatOnlyLooksLikeTheReferenceIsNeverMatched(t *testing.T) {
 	require.ErrorContains(t, err, `no device answers to "disk7"`, "in a fleet neither")
 }
 
+// To lower case the Kelvin sign is a k; a service that folds names so must not choose the device.
+func TestLettersThatFoldToASCIIAreNotASCII(t *testing.T) {
+	t.Parallel()
+	r, err := parseRef("disk7")
+	require.NoError(t, err)
+	require.True(t, r.matches("DISK7.contoso.com."))
+	require.False(t, r.matches("dis\u212a7.contoso.com"))
+	require.False(t, r.matches("di\u017fk7"))
+	found := make([][]*mdecore.Machine, 1)
+	require.NoError(t, assign([]ref{r}, []*mdecore.Machine{{ID: strings.Repeat("1", 40), ComputerDNSName: "dis\u212a7"}}, found))
+	require.Empty(t, found[0])
+}
+
 func TestAPlanNamesTheIDOfADeviceWhoseNameIsNotPlain(t *testing.T) {
 	t.Parallel()
 	w := open(t, toolstest.Options{})

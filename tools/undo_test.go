@@ -139,7 +139,7 @@ func TestUndoOfWhatDidNothingSaysSo(t *testing.T) {
 	_, r := o.ask("isolate_devices", `{"devices":["host01"],"reason":"beaconing"}`)
 	o.leaves(r.ID, approvals.KindInvalid, "its step is waiting")
 	o.leaves("ZZZZZZZZ", approvals.KindNotFound)
-	_, r = o.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"reason":"x"}`, o.pendingAction()))
+	_, r = o.ask("cancel_action", fmt.Sprintf(`{"action_id":%q,"foreign":true,"reason":"x"}`, o.pendingAction()))
 	o.leaves(r.ID, approvals.KindInvalid, "which no tool takes back")
 }
 

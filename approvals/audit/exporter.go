@@ -83,12 +83,19 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Run exports until ctx ends.
+// Run exports until ctx ends, and then what is left unless the sink is away.
 func (x *Exporter) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := x.Step(ctx)
 		if wait := x.wait(ctx, n, err); wait > 0 {
 			x.o.Sleep(ctx, wait)
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
+	defer cancel()
+	for x.failed == 0 {
+		if n, err := x.Step(last); err != nil || n == 0 {
+			return
 		}
 	}
 }

@@ -55,10 +55,11 @@ func VerifyLink(before, e approvals.Event) error {
 	case e.PrevHash != before.Hash:
 		return fmt.Errorf("audit row %d does not continue row %d: one of them was altered, moved or replaced", e.Seq, before.Seq)
 	}
-	return verifyHash(e)
+	return VerifyHash(e)
 }
 
-func verifyHash(e approvals.Event) error {
+// VerifyHash reports whether a row is what its own hash says.
+func VerifyHash(e approvals.Event) error {
 	if want, err := eventHash(e); err != nil || want != e.Hash {
 		return fmt.Errorf("audit row %d was altered: its hash does not fit its content", e.Seq)
 	}
@@ -119,7 +120,7 @@ func (v *verification) link(last, e approvals.Event) {
 	if err != nil {
 		v.fault("%v", err)
 	}
-	if altered := verifyHash(e); altered != nil && altered.Error() != err.Error() {
+	if altered := VerifyHash(e); altered != nil && altered.Error() != err.Error() {
 		v.fault("%v", altered)
 	}
 	v.report.Rows++

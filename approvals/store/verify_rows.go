@@ -67,3 +67,12 @@ func (db *DB) MoveCursor(ctx context.Context, reader string, from, to Ending) er
 		return err
 	})
 }
+
+// FilePath is the path of the SQLite file that a URL names; empty for PostgreSQL.
+func FilePath(url string) (string, error) {
+	where, err := parseURL(url)
+	if err != nil || where.postgres {
+		return "", err
+	}
+	return where.text, nil
+}

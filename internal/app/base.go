@@ -14,6 +14,8 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -24,7 +26,10 @@ type Base struct {
 	Policy approvals.Policy
 	Store  *store.DB
 	Gate   *gate.Gate
+	// Evidence is what was collected. Nothing is opened before it is used.
+	Evidence *evidence.Store
 
+	sim     string          // the folder of a simulated tenant's store and evidence; empty before it is needed
 	budgets *azpipe.Budgets // shared by every client, because the service counts by application
 	closers []func()
 }
@@ -67,7 +72,11 @@ func (b *Base) open(ctx context.Context) error {
 		return err
 	}
 	b.onClose(func() { _ = b.Store.Close() })
-	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Logger: b.Log}); err != nil {
+	facts, err := tools.Facts()
+	if err != nil {
+		return err
+	}
+	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Tools: facts, Logger: b.Log}); err != nil {
 		return err
 	}
 	b.onClose(b.Gate.Close)
@@ -107,23 +116,53 @@ func (b *Base) storeURL() (string, error) {
 	if url := b.Config.Store.Reveal(); url != "" {
 		return url, nil
 	}
-	if b.Config.Sim {
-		dir, err := os.MkdirTemp("", "mde-ops-sim-")
-		if err != nil {
-			return "", fmt.Errorf("no folder for the simulated tenant's store: %w", err)
-		}
-		b.onClose(func() { _ = os.RemoveAll(dir) })
-		return filepath.Join(dir, "gate.db"), nil
-	}
-	dir, err := os.UserConfigDir()
+	dir, err := b.stateFolder()
 	if err != nil {
 		return "", fmt.Errorf("no folder for the store: set MDE_STORE to sqlite:<path> or postgres://…: %w", err)
 	}
-	dir = filepath.Join(dir, "mde-ops")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("no folder for the store: set MDE_STORE to sqlite:<path> or postgres://…: %w", err)
-	}
 	return filepath.Join(dir, "gate.db"), nil
+}
+
+// stateFolder is where a program keeps what nothing else is configured for: a temporary folder beside the simulated tenant.
+func (b *Base) stateFolder() (string, error) {
+	if b.Config.Sim {
+		if b.sim != "" {
+			return b.sim, nil
+		}
+		dir, err := os.MkdirTemp("", "mde-ops-sim-")
+		if err != nil {
+			return "", err
+		}
+		b.sim = dir
+		b.onClose(func() { _ = os.RemoveAll(dir) })
+		return dir, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "mde-ops")
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// OpenEvidence makes the evidence store, without opening it: what is wrong with its place is said to whoever uses it.
+func (b *Base) OpenEvidence(containers Containers) error {
+	place := b.Config.Evidence.Place
+	if place == "" {
+		dir, err := b.stateFolder()
+		if err != nil {
+			return fmt.Errorf("no folder for evidence: set MDE_EVIDENCE: %w", err)
+		}
+		place = filepath.Join(dir, "evidence")
+	}
+	open, err := blobs.Opener(place, containers)
+	if err != nil {
+		open = func(context.Context) (evidence.Bucket, error) { return nil, err }
+	}
+	if b.Evidence, err = evidence.New(evidence.Options{Open: open, Logger: b.Log}); err == nil {
+		b.onClose(func() { _ = b.Evidence.Close() })
+	}
+	return err
 }
 
 // onClose runs f when the base closes, last one first.

@@ -35,7 +35,12 @@ func (c Config) common() faults {
 	}
 	bad = append(bad, c.Slack.ids()...)
 	bad = append(bad, c.Timing.check()...)
-	if !c.Sim {
+	bad = append(bad, c.Audit.check()...)
+	bad = append(bad, c.evidence()...)
+	if id := c.Policy.RoleAppID; id != "" && !guidText.MatchString(id) {
+		bad.add("MDE_ENTRA_APP_ID: %q is not valid here: want the client id (a GUID) of the application whose app roles approve", id)
+	}
+	if !c.Sim && !c.StoreOnly {
 		bad = append(bad, c.realTenant()...)
 	}
 	return bad
@@ -149,10 +154,7 @@ func (c Config) credential(cred Credential, prefix string) faults {
 // CheckMCP reports what is wrong with the configuration of mde-mcp. The signing key must not be there at all, not even
 // in a public key's place, because a process that takes calls from an assistant must not be able to make a vote.
 func (c Config) CheckMCP() error {
-	var bad faults
-	if c.Set["MDE_VOTE_SIGNING_KEY"] {
-		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is set: mde-mcp must not hold the key that signs votes; give it to mde-slackbot only")
-	}
+	bad := c.noKeys()
 	if _, err := c.Votes.publicKeys(); err != nil {
 		bad.add("%v", err)
 	}
@@ -163,6 +165,21 @@ func (c Config) CheckMCP() error {
 		bad.add("MDE_USER is not set: whose calls are these? Give the person's e-mail, or set MDE_IDENTITY=cli to use the Azure CLI's signed-in user")
 	}
 	return bad.err()
+}
+
+// CheckLook reports what is wrong with the configuration of a command of mde-mcp that only looks into the store.
+func (c Config) CheckLook() error { return c.noKeys().err() }
+
+// noKeys reports the signing keys that are there.
+func (c Config) noKeys() faults {
+	var bad faults
+	if c.Set["MDE_VOTE_SIGNING_KEY"] {
+		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is set: mde-mcp must not hold the key that signs votes; give it to mde-slackbot only")
+	}
+	if c.Set["MDE_AUDIT_SIGNING_KEY"] {
+		bad.add("MDE_AUDIT_SIGNING_KEY (or _FILE) is set: mde-mcp must not hold the key that signs the audit's checkpoints; give it to mde-slackbot only")
+	}
+	return bad
 }
 
 // CheckWorker reports what is wrong with the configuration of a worker: everything that a claim needs.
@@ -184,6 +201,7 @@ func (c Config) worker() faults {
 	if c.Slack.ApprovalChannel == "" {
 		bad.add("MDE_SLACK_APPROVAL_CHANNEL is not set: the id (C…) of the channel for approval cards")
 	}
+	bad = append(bad, c.auditWorker()...)
 	if c.Votes.SigningKey.Reveal() != "" || len(c.Votes.PublicKeys) > 0 {
 		if _, _, err := c.Votes.SignerKeys(); err != nil {
 			bad.add("%v", err)

@@ -19,11 +19,15 @@ type Config struct {
 	Policy   PolicyConfig
 	Slack    Slack
 	Votes    Votes
+	Audit    Audit
+	Evidence Evidence
 	Timing   Timing
 	Log      Log
 
 	// Sim is set by `--tenant sim`: a simulated tenant is started and used instead of a real one.
 	Sim bool
+	// StoreOnly is set for commands that only look into the store, and so need no tenant.
+	StoreOnly bool
 	// Set holds the names of the variables that had a value, so that a refusal can name them.
 	Set map[string]bool
 	// SecretFiles are the files that secrets were read from, by the variable that named them.
@@ -64,6 +68,7 @@ type PolicyConfig struct {
 	File          string `env:"MDE_POLICY_FILE"`
 	ApproverGroup string `env:"MDE_APPROVER_GROUP"` // Slack user group id of the default policy's approvers
 	MaxDevices    int    `env:"MDE_MAX_DEVICES, default=100"`
+	RoleAppID     string `env:"MDE_ENTRA_APP_ID"` // whose app roles a policy's groups may name; default MDE_CLIENT_ID
 }
 
 // Slack is the workspace and who may do what in it.
@@ -80,6 +85,21 @@ type Slack struct {
 type Votes struct {
 	SigningKey Secret   `env:"MDE_VOTE_SIGNING_KEY"` // never in mde-mcp's configuration
 	PublicKeys []string `env:"MDE_VOTE_PUBLIC_KEYS"` // besides the signing key's own
+}
+
+// Audit is where the audit goes besides the store, and the keys that sign and verify its checkpoints.
+type Audit struct {
+	SigningKey  Secret   `env:"MDE_AUDIT_SIGNING_KEY"` // never in mde-mcp's configuration
+	PublicKeys  []string `env:"MDE_AUDIT_PUBLIC_KEYS"` // besides the signing key's own
+	Checkpoints string   `env:"MDE_AUDIT_CHECKPOINTS"` // a folder or azblob://container?storage_account=name
+	Export      string   `env:"MDE_AUDIT_EXPORT"`      // a file or the URL of a collector
+	ExportToken Secret   `env:"MDE_AUDIT_EXPORT_TOKEN"`
+}
+
+// Evidence is where collected evidence is kept, and for how long.
+type Evidence struct {
+	Place string        `env:"MDE_EVIDENCE"`                  // a folder or azblob://…; default a folder beside the store
+	Keep  time.Duration `env:"MDE_EVIDENCE_KEEP, default=0s"` // 0 keeps for ever
 }
 
 // Timing is every wait of the gate and its worker.
@@ -133,8 +153,16 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Load reads the configuration from environ (KEY=value). All faults are reported together, each with the variable's
 // name; no text holds a secret.
 func Load(ctx context.Context, environ []string, sim bool) (Config, error) {
+	return loadInto(ctx, environ, Config{Sim: sim})
+}
+
+// LoadStore is Load for commands that only look into the store: nothing of the tenant has to be set.
+func LoadStore(ctx context.Context, environ []string) (Config, error) {
+	return loadInto(ctx, environ, Config{StoreOnly: true})
+}
+
+func loadInto(ctx context.Context, environ []string, cfg Config) (Config, error) {
 	env := newEnvironment(environ)
-	cfg := Config{Sim: sim}
 	faults := env.process(ctx, &cfg)
 	cfg.Set, cfg.SecretFiles = env.set(), env.files
 	faults = append(faults, env.faults()...)

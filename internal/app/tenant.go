@@ -117,6 +117,24 @@ func (c Config) credentialConfig(cred Credential) azpipe.CredentialConfig {
 	}
 }
 
+// Writing is the credential of whoever performs: the reading one where no other is configured, and the tenant refuses what
+// that may not do.
+func (c Config) Writing() Credential {
+	if c.Write.IsSet() {
+		return c.Write
+	}
+	return c.Read
+}
+
+// StorageCredential signs in to storage services as whoever performs.
+func (c Config) StorageCredential() (*azpipe.Renewable, error) {
+	cred, err := azpipe.NewCredential(c.credentialConfig(c.Writing()))
+	if err != nil {
+		return nil, fmt.Errorf("the credential for the storage service: %w", err)
+	}
+	return cred, nil
+}
+
 // limit replaces the documented call limits of all endpoints when one of the two is set; nil keeps them. The other one is
 // then the usual one, because no limit at all would be too much of a surprise.
 func (t Tenant) limit() *azpipe.Limit {
@@ -174,7 +192,7 @@ func (b *Base) Dispatcher(cred Credential) (*tools.Dispatcher, error) {
 		return nil, err
 	}
 	return tools.NewDispatcher(tools.Options{
-		Reader: reader, Gate: b.Gate, Tenant: b.Config.Tenant.ID, Cloud: b.Config.Tenant.Cloud().Name,
+		Reader: reader, Gate: b.Gate, Evidence: b.Evidence, Tenant: b.Config.Tenant.ID, Cloud: b.Config.Tenant.Cloud().Name,
 		TokenInfo: b.TokenInfo(signIn), Logger: b.Log, MaxDevices: b.Config.Policy.MaxDevices,
 	})
 }

@@ -77,6 +77,21 @@ func Load(ctx context.Context, env Env, set Settings, check func(app.Config) err
 	return cfg, app.NewLogger(env.Stderr, cfg.Log), nil
 }
 
+// LoadStore is Load for commands that only look into the configured store: neither a tenant nor a policy is asked for.
+func LoadStore(ctx context.Context, env Env, set Settings, check func(app.Config) error) (app.Config, *slog.Logger, error) {
+	if set.Tenant != TenantConfigured {
+		return app.Config{}, nil, Usagef("--tenant is not for this command: it looks into the store that MDE_STORE names, and a simulated tenant's store is new and empty")
+	}
+	cfg, err := app.LoadStore(ctx, env.Environ)
+	if err = app.JoinFaults(err, check(cfg)); err != nil {
+		return app.Config{}, nil, Usage(err)
+	}
+	if !cfg.Set["MDE_LOG_LEVEL"] {
+		cfg.Log.Level = slog.LevelError // the one who typed gets the answer or the error; the log is for who asks for it
+	}
+	return cfg, app.NewLogger(env.Stderr, cfg.Log), nil
+}
+
 // SayGood ends --check-config of a good configuration, with what its owner may not have meant.
 func SayGood(env Env, notes ...string) {
 	fmt.Fprintln(env.Stdout, "the configuration is good")

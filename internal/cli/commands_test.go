@@ -40,6 +40,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"read-only":   {readOnly, 1},     // read-only FILE: make a SQLite file one that may only be read
 		"lock":        {lock, 1},         // lock FILE: hold the write lock of a SQLite file
 		"unlock":      {unlock, 0},       //
+		"tampers":     {tampers, 2},      // tampers FILE SQL: change a SQLite file behind the program's back, without the audit's triggers
 		"capture":     {capture, 2},      // capture NAME REGEXP: set NAME to what matched in the last output
 		"no-leavings": {noLeavings, 0},   // nothing is left in the folder for temporary files
 		"starts":      {starts, 2},       // starts NAME COMMAND ARG…: run it in the background with an open input
@@ -187,6 +188,16 @@ func unlock(s *surroundings, _ *testscript.TestScript, _ []string) {
 		free()
 	}
 	s.locks = nil
+}
+
+func tampers(_ *surroundings, ts *testscript.TestScript, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0])+"?_pragma=busy_timeout(10000)")
+	ts.Check(err)
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{"DROP TRIGGER IF EXISTS audit_event_no_update", "DROP TRIGGER IF EXISTS audit_event_no_delete", strings.Join(args[1:], " ")} {
+		_, err := db.ExecContext(context.Background(), statement)
+		ts.Check(err)
+	}
 }
 
 func noLeavings(_ *surroundings, ts *testscript.TestScript, _ []string) {

@@ -39,8 +39,11 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{Base: base}
-	if a.Dispatcher, err = base.Dispatcher(base.Config.Read); err == nil {
-		a.Caller, err = caller(base.Config, o.SignIn)
+	if err = base.OpenEvidence(nil); err == nil {
+		a.Dispatcher, err = base.Dispatcher(base.Config.Read)
+	}
+	if err == nil {
+		a.Caller, err = NewCaller(base.Config, o.SignIn)
 	}
 	if err != nil {
 		base.Close()
@@ -49,7 +52,8 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 	return a, nil
 }
 
-func caller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, error) {
+// NewCaller makes what says whose this process's calls are; a nil signIn is the Azure CLI's where that is configured.
+func NewCaller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, error) {
 	cloud := cfg.Tenant.Cloud()
 	if signIn == nil && cfg.Identity.Source == "cli" {
 		cli, err := azpipe.NewCredential(azpipe.CredentialConfig{Kind: azpipe.KindCLI, TenantID: cfg.Tenant.ID})
@@ -84,6 +88,9 @@ const (
 func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
 	p := &Opening{open: func() (*App, error) {
 		a, err := Open(ctx, cfg, o)
+		if err == nil {
+			a.notePolicy(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			o.Log.ErrorContext(ctx, "the server can't take calls", "error", err)
 		}
@@ -91,6 +98,14 @@ func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
 	}}
 	time.AfterFunc(headStart, func() { p.begin() })
 	return p
+}
+
+// notePolicy puts a change of the policy into the audit. A server that can't write still answers what only reads; whatever
+// acts needs the audit anyway.
+func (a *App) notePolicy(ctx context.Context) {
+	if err := a.Gate.NotePolicy(ctx, "mde-mcp"); err != nil && ctx.Err() == nil {
+		a.Log.WarnContext(ctx, "the policy that this server works with could not be noted in the audit", "error", err)
+	}
 }
 
 // Ready returns an Opening that is already done.

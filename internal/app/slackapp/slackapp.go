@@ -9,7 +9,9 @@ import (
 	"log/slog"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/audit"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/slackbot"
@@ -21,6 +23,10 @@ type App struct {
 	*app.Base
 	Bot    *slackbot.Bot // nil without a signing key
 	Worker *worker.Worker
+
+	board    *control.Board
+	keeper   *audit.Keeper   // nil when no checkpoints are configured
+	exporter *audit.Exporter // nil when no export is configured
 }
 
 // Open opens the store, checks the policy and builds the worker, and the bot when there is a key to sign votes with.
@@ -30,14 +36,18 @@ func Open(ctx context.Context, cfg app.Config, log *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a := &App{Base: base}
-	if err := a.build(); err != nil {
+	err = a.build(ctx)
+	if err == nil {
+		err = a.Gate.NotePolicy(ctx, "mde-slackbot")
+	}
+	if err != nil {
 		base.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *App) build() error {
+func (a *App) build(ctx context.Context) error {
 	slack := a.Config.Slack
 	signer, verifier, err := a.Config.Votes.SignerKeys()
 	if err != nil {
@@ -45,6 +55,15 @@ func (a *App) build() error {
 	}
 	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal()})
 	if err != nil {
+		return err
+	}
+	if a.board, err = a.buildBoard(people, verifier); err != nil {
+		return err
+	}
+	if err := a.OpenEvidence(Containers(a.Config)); err != nil {
+		return err
+	}
+	if err := a.buildAudit(ctx); err != nil {
 		return err
 	}
 	if a.Worker, err = a.buildWorker(people, verifier); err != nil {
@@ -57,6 +76,19 @@ func (a *App) build() error {
 	return err
 }
 
+// buildBoard makes the switches, which believe a lift only with the votes behind it.
+func (a *App) buildBoard(people *slackbot.People, verifier *approvals.Verifier) (*control.Board, error) {
+	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: a.Policy, Verifier: verifier, Directory: people, Activity: a.Store})
+	if err != nil {
+		return nil, err
+	}
+	facts, err := tools.Facts()
+	if err != nil {
+		return nil, err
+	}
+	return control.New(control.Options{Store: a.Store, Tools: facts, Tally: tally, Logger: a.Log})
+}
+
 // buildWorker makes the worker. It acts with the writing credential; where none is configured the reading one serves,
 // and the tenant refuses what it may not do.
 func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier) (*worker.Worker, error) {
@@ -67,11 +99,13 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	if err != nil {
 		return nil, err
 	}
-	client, _, err := a.Client(a.writing())
+	client, _, err := a.Client(a.Config.Writing())
 	if err != nil {
 		return nil, err
 	}
-	performer, err := tools.NewPerformer(tools.PerformerOptions{Reader: client, Writer: client, Tenant: a.Config.Tenant.ID})
+	performer, err := tools.NewPerformer(tools.PerformerOptions{
+		Reader: client, Writer: client, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +117,7 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	return worker.New(worker.Options{
 		Store: a.Store, Policy: a.Policy, Verifier: verifier, Directory: people,
 		Performer: performer, Tools: risks, Notifier: notifier, Logger: a.Log,
+		Board: a.board, Gate: a.Gate, Restored: a.restored(),
 		Timing: worker.Timing{
 			Poll: t.Poll, Grace: t.Grace, SendLimit: t.SendLimit, WriteTimeout: t.WriteTimeout,
 			SweepEvery: t.SweepEvery, Recovery: t.Recovery, Rescue: t.Rescue, JobTimeout: t.JobTimeout, RunLimit: t.RunLimit,
@@ -90,16 +125,10 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	})
 }
 
-func (a *App) writing() app.Credential {
-	if a.Config.Write.IsSet() {
-		return a.Config.Write
-	}
-	return a.Config.Read
-}
-
 func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifier *approvals.Verifier) (*slackbot.Bot, error) {
 	box, err := ballot.New(ballot.Options{
 		Store: a.Store, Policy: a.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: a.Log,
+		Switches: a.board,
 	})
 	if err != nil {
 		return nil, err
@@ -122,9 +151,12 @@ func (a *App) RunWorker(ctx context.Context) error {
 	if err := a.Worker.Start(ctx); err != nil {
 		return fmt.Errorf("the worker can't start: %w", err)
 	}
+	stopAudit := a.startAudit(ctx)
 	a.Log.Info("the worker runs")
 	<-ctx.Done()
-	return a.stopWorker(ctx)
+	err := a.stopWorker(ctx)
+	stopAudit()
+	return err
 }
 
 // stopWorker lets jobs that run come to their end, for a limited time.
@@ -145,6 +177,9 @@ func (a *App) RunBot(ctx context.Context) error {
 	if err := a.Worker.Start(ctx); err != nil {
 		return fmt.Errorf("the worker can't start: %w", err)
 	}
+	stopAudit := a.startAudit(ctx)
 	err := a.Bot.Run(ctx)
-	return errors.Join(err, a.stopWorker(ctx))
+	err = errors.Join(err, a.stopWorker(ctx))
+	stopAudit()
+	return err
 }

@@ -149,18 +149,11 @@ func find(name string) (tools.Tool, error) {
 }
 
 func perform(ctx context.Context, env cli.Env, set cli.Settings, tool tools.Tool, args json.RawMessage) (tools.Result, error) {
-	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
+	cfg, _, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
 	if err != nil {
 		return tools.Result{}, err
 	}
-	if cfg.Sim {
-		fmt.Fprintln(env.Stderr, "on a SIMULATED Defender tenant, which ends with this command")
-	}
-	if !cfg.Set["MDE_LOG_LEVEL"] {
-		// The one who typed gets the answer or the error; the log is for who asks for it.
-		log = app.NewLogger(env.Stderr, app.Log{Level: slog.LevelError, Format: cfg.Log.Format})
-	}
-	a, err := mcpapp.Open(ctx, cfg, mcpapp.Options{Log: log})
+	a, err := mcpapp.Open(ctx, cfg, mcpapp.Options{Log: quiet(env, cfg)})
 	if err != nil {
 		return tools.Result{}, err
 	}
@@ -174,6 +167,18 @@ func perform(ctx context.Context, env cli.Env, set cli.Settings, tool tools.Tool
 		return tools.Result{}, cli.Usage(err)
 	}
 	return result, err
+}
+
+// quiet makes the log of a command that answers who typed it: they get the answer or the error, and the log is for who asks
+// for it.
+func quiet(env cli.Env, cfg app.Config) *slog.Logger {
+	if cfg.Sim {
+		fmt.Fprintln(env.Stderr, "on a SIMULATED Defender tenant, which ends with this command")
+	}
+	if !cfg.Set["MDE_LOG_LEVEL"] {
+		cfg.Log.Level = slog.LevelError
+	}
+	return app.NewLogger(env.Stderr, cfg.Log)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -30,7 +30,8 @@ func newCommand(env cli.Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set) },
 	}
 	set.Bind(root)
-	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env))
+	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
+		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set))
 	return root
 }
 

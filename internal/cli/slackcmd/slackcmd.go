@@ -7,9 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mde-ops/mde-ops/approvals/audit"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/app/slackapp"
 	"github.com/mde-ops/mde-ops/internal/cli"
+	"github.com/mde-ops/mde-ops/internal/cli/auditcmd"
 	"github.com/mde-ops/mde-ops/internal/demo"
 )
 
@@ -40,7 +42,10 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "perform what was approved, without taking commands or votes",
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
-	}, keygenCommand(env), demoCommand(env))
+	}, keygenCommand(env), demoCommand(env), auditcmd.Command(auditcmd.Program{
+		Env: env, Set: &set, Containers: slackapp.Containers,
+		Check: func(app.Config) error { return nil },
+	}))
 	return root
 }
 
@@ -67,11 +72,15 @@ func run(ctx context.Context, env cli.Env, set cli.Settings, as role) error {
 }
 
 func keygenCommand(env cli.Env) *cobra.Command {
-	return &cobra.Command{
+	var forAudit bool
+	cmd := &cobra.Command{
 		Use:   "keygen",
-		Short: "make a key pair for signing votes",
+		Short: "make a key pair for signing votes, or with --audit one for the audit's checkpoints",
 		Args:  cli.NoWords,
 		RunE: func(*cobra.Command, []string) error {
+			if forAudit {
+				return auditKeys(env)
+			}
 			private, public, err := app.NewVoteKey()
 			if err != nil {
 				return err
@@ -81,6 +90,18 @@ func keygenCommand(env cli.Env) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&forAudit, "audit", false, "a pair for the checkpoints of the audit")
+	return cmd
+}
+
+func auditKeys(env cli.Env) error {
+	private, public, err := audit.NewKeys()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "# for mde-slackbot only: keep it secret, and away from the database\nMDE_AUDIT_SIGNING_KEY=%s\n# for whoever verifies the audit\nMDE_AUDIT_PUBLIC_KEYS=%s\n",
+		private, public)
+	return nil
 }
 
 func demoCommand(env cli.Env) *cobra.Command {
