@@ -126,6 +126,15 @@ func (c Config) Writing() Credential {
 	return c.Read
 }
 
+// ReadCredential signs in as whoever reads.
+func (c Config) ReadCredential() (*azpipe.Renewable, error) {
+	cred, err := azpipe.NewCredential(c.credentialConfig(c.Read))
+	if err != nil {
+		return nil, fmt.Errorf("the credential for the tenant: %w", err)
+	}
+	return cred, nil
+}
+
 // StorageCredential signs in to storage services as whoever performs.
 func (c Config) StorageCredential() (*azpipe.Renewable, error) {
 	cred, err := azpipe.NewCredential(c.credentialConfig(c.Writing()))

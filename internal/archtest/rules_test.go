@@ -34,7 +34,7 @@ func rules() []rule {
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
 		{"internal/slackbot", []string{"tools", "approvals", "internal/nearest"}, "an adapter shows tools and takes votes; it never calls the tenant"},
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
-		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/entra", "internal/mcpserver", "internal/slackbot", "internal/nearest", "internal/simtenant", "tools", "internal/app"}, "the one place that sees everything"},
+		{"internal/app", []string{"approvals", "mdecore", "internal/azpipe", "internal/entra", "internal/evidence", "internal/mcpserver", "internal/slackbot", "internal/nearest", "internal/simtenant", "tools", "internal/app"}, "the one place that sees everything"},
 		{"internal/demo", []string{"internal", "tools", "approvals", "mdecore"}, "a demo drives the whole house"},
 		{"internal/cli", []string{"internal", "tools", "approvals"}, "commands read arguments and call the app"},
 		{"internal/archtest", nil, "rules only"},

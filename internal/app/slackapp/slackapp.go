@@ -14,6 +14,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/app"
+	"github.com/mde-ops/mde-ops/internal/entra"
 	"github.com/mde-ops/mde-ops/internal/slackbot"
 	"github.com/mde-ops/mde-ops/tools"
 )
@@ -53,7 +54,11 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal()})
+	roles, err := a.roles()
+	if err != nil {
+		return err
+	}
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), Roles: roles})
 	if err != nil {
 		return err
 	}
@@ -74,6 +79,23 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.Bot, err = a.buildBot(people, signer, verifier)
 	return err
+}
+
+// roles looks up app roles in Entra ID with the reading credential; nil where there is no Microsoft Graph to ask or no
+// application whose roles could be meant, and then nobody can be shown to hold one.
+func (a *App) roles() (slackbot.Roles, error) {
+	cloud, app := a.Config.Tenant.Cloud(), a.Config.Policy.RoleAppID
+	if app == "" {
+		app = a.Config.Read.ClientID
+	}
+	if cloud.Graph == "" || app == "" {
+		return nil, nil
+	}
+	cred, err := a.Config.ReadCredential()
+	if err != nil {
+		return nil, err
+	}
+	return entra.New(entra.Options{Graph: cloud.Graph, Scope: cloud.GraphScope, Credential: cred, AppID: app, CAFile: a.Config.Tenant.CAFile})
 }
 
 // buildBoard makes the switches, which believe a lift only with the votes behind it.
@@ -140,7 +162,7 @@ func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifi
 	slack := a.Config.Slack
 	return slackbot.New(slackbot.Options{
 		APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), AppToken: slack.AppToken.Reveal(),
-		Dispatcher: dispatcher, Gate: a.Gate, Ballot: box, Store: a.Store, People: people,
+		Dispatcher: dispatcher, Gate: a.Gate, Ballot: box, Store: a.Store, People: people, Board: a.board,
 		ResponderGroup: approvals.Group{Name: "responders", Slack: slack.ResponderGroup}, Channels: slack.Channels, ApprovalChannel: slack.ApprovalChannel,
 		Logger: a.Log,
 	})
