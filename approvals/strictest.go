@@ -79,9 +79,17 @@ func (t Terms) stricter(o Terms) Terms {
 		t.Wave = o.Wave
 	case o.Wave.Width != 0:
 		t.Wave.Width, t.Wave.StopOver = min(t.Wave.Width, o.Wave.Width), min(t.Wave.StopOver, o.Wave.StopOver)
-		t.Wave.Wait = max(t.Wave.Wait, o.Wave.Wait)
+		t.Wave.Wait = longest(t.Wave.Wait, o.Wave.Wait)
 	}
 	return t
+}
+
+// longest is the longer of two waits for a wave, of which zero means until it ended, however long that takes.
+func longest(a, b time.Duration) time.Duration {
+	if a <= 0 || b <= 0 {
+		return 0
+	}
+	return max(a, b)
 }
 
 // least is the smaller of two durations of which zero means none.

@@ -67,7 +67,8 @@ type house struct {
 // session is one call: the house, and who calls.
 type session struct {
 	*house
-	who approvals.Requester
+	who      approvals.Requester
+	progress func(Progress) // nil when nobody listens
 }
 
 // NewDispatcher checks the options and every declaration. It fails when anything that a safe answer needs is missing.
@@ -127,6 +128,9 @@ type Call struct {
 	Requester approvals.Requester
 	// Origin is where the answer to a request goes.
 	Origin approvals.Origin
+	// Progress, when set, is told how far a request has come while the call waits for its end. It is called from the call
+	// itself, and must not block.
+	Progress func(Progress)
 }
 
 // Result is a tool's answer.
@@ -168,7 +172,7 @@ func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
 	if err := problems.refusal(c.Tool); err != nil {
 		return Result{}, err
 	}
-	on := &session{house: d.house, who: c.Requester}
+	on := &session{house: d.house, who: c.Requester, progress: c.Progress}
 	if tool.tool.Acts() {
 		return d.submit(ctx, tool, on, args, c.Origin)
 	}
@@ -222,7 +226,11 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 	if err != nil {
 		return Result{}, err
 	}
-	v := on.viewOf(r)
+	v, err := on.describe(ctx, r)
+	if err != nil { // the request is there, whatever could not be read about it
+		on.log.WarnContext(ctx, "not everything about a new request could be shown", "request", r.ID, "error", err)
+		v = on.viewOf(r)
+	}
 	return Result{Tool: tool.tool.Name, Output: v, Text: v.text(), Request: &r}, nil
 }
 
@@ -234,9 +242,7 @@ func (s *session) dryRun(ctx context.Context, tool string, plan approvals.Plan) 
 		return requestView{}, err
 	}
 	v.Policy = inWords(a.Outcome, a.Quorums(), a.Rule, a.Why)
-	for _, q := range a.Quorums() {
-		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
-	}
+	v.Approvers = viewOfQuorums(a.Quorums())
 	v.Next = "Call " + tool + " again without dry_run to ask for it."
 	if a.Outcome == approvals.Deny {
 		v.Next = "Policy denies this; don't call it without dry_run."

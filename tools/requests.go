@@ -30,18 +30,26 @@ func readRequest(ctx context.Context, s *session, in getRequestIn) (requestView,
 	var r approvals.Request
 	var err error
 	if in.WaitSeconds > 0 {
-		r, err = s.gate.Wait(ctx, id, func(r approvals.Request) bool { return r.State.Terminal() }, time.Duration(in.WaitSeconds)*time.Second)
+		r, err = s.gate.Wait(ctx, id, s.ended, time.Duration(in.WaitSeconds)*time.Second)
 	} else {
 		r, err = s.gate.Get(ctx, id)
 	}
 	if err != nil {
 		return requestView{}, "", err
 	}
-	v := s.viewOf(r)
-	if v.Timeboxes, err = s.boxesOf(ctx, r); err != nil {
+	v, err := s.describe(ctx, r)
+	if err != nil {
 		return requestView{}, "", err
 	}
 	return v, v.text(), nil
+}
+
+// ended says whether a request that somebody waits for is final, and tells them how far it is while it is not.
+func (s *session) ended(r approvals.Request) bool {
+	if s.progress != nil && !r.State.Terminal() {
+		s.progress(progress(r))
+	}
+	return r.State.Terminal()
 }
 
 type listRequestsIn struct {
@@ -64,6 +72,16 @@ type requestLine struct {
 	CreatedAt time.Time `json:"created_at" jsonschema:"when"`
 	ExpiresAt time.Time `json:"expires_at,omitzero" jsonschema:"when the voting ends"`
 	Message   string    `json:"message,omitempty" jsonschema:"why the status is what it is"`
+	EndedBy   string    `json:"ended_by,omitempty" jsonschema:"as in get_request"`
+	Hold      string    `json:"hold,omitempty" jsonschema:"held (people stopped it) or paused (its stop rule, until people say so): nothing more of it is sent"`
+	Timebox   *boxSum   `json:"timebox,omitempty" jsonschema:"what of it is still to be undone by itself"`
+}
+
+// boxSum is the time-boxes of a request in a list.
+type boxSum struct {
+	Open    int       `json:"open" jsonschema:"steps that are still to be undone"`
+	Next    time.Time `json:"next" jsonschema:"when the next is due"`
+	Trouble string    `json:"trouble,omitempty" jsonschema:"what keeps a due one from being undone"`
 }
 
 func listRequests() declaration {
@@ -94,21 +112,88 @@ func readRequests(ctx context.Context, s *session, in listRequestsIn) (listReque
 		if in.State != "" && string(r.State) != in.State {
 			continue // it expired while it was read
 		}
-		l := requestLine{
-			RequestID: r.ID, Status: statusOf(r), Preview: clean(r.Plan.Preview, 300), Requester: r.Requester.ID,
-			CreatedAt: r.CreatedAt, Message: clean(r.Message, 300),
-		}
-		if r.State == approvals.Pending {
-			l.ExpiresAt = r.ExpiresAt
+		l, err := s.lineOf(ctx, r)
+		if err != nil {
+			return listRequestsOut{}, "", err
 		}
 		out.Requests = append(out.Requests, l)
-		fmt.Fprintf(&b, "\n- %s %s: %s, asked by %s", l.RequestID, l.Status, l.Preview, l.Requester)
+		b.WriteString("\n- " + l.text())
 	}
 	out.Count = len(out.Requests)
 	if out.Count == 0 {
 		return out, "No request matches.", nil
 	}
 	return out, counted(out.Count, "request", false) + ":" + b.String(), nil
+}
+
+// lineOf is a request in a list, with what people must know of one that does not go on by itself.
+func (s *session) lineOf(ctx context.Context, r approvals.Request) (requestLine, error) {
+	l := requestLine{
+		RequestID: r.ID, Status: statusOf(r), Preview: clean(r.Plan.Preview, 300), Requester: r.Requester.ID,
+		CreatedAt: r.CreatedAt, Message: clean(r.Message, 300), EndedBy: endedBy(r),
+	}
+	if r.State == approvals.Pending {
+		l.ExpiresAt = r.ExpiresAt
+	}
+	held, err := s.holding(ctx, r)
+	if err != nil {
+		return l, err
+	}
+	paused, err := s.pausedAt(ctx, r)
+	if err != nil {
+		return l, err
+	}
+	switch {
+	case len(held) > 0:
+		l.Hold = "held"
+	case paused != nil:
+		l.Hold = "paused"
+	}
+	boxes, err := s.boxesOf(ctx, r)
+	if err != nil {
+		return l, err
+	}
+	l.Timebox = sumOf(boxes)
+	return l, nil
+}
+
+// sumOf is nil when nothing is left to undo.
+func sumOf(boxes []boxView) *boxSum {
+	var sum boxSum
+	for _, b := range boxes {
+		if !b.ClosedAt.IsZero() {
+			continue
+		}
+		sum.Open++
+		if sum.Next.IsZero() || b.Due.Before(sum.Next) {
+			sum.Next = b.Due
+		}
+		if b.Trouble != "" {
+			sum.Trouble = b.Trouble
+		}
+	}
+	if sum.Open == 0 {
+		return nil
+	}
+	return &sum
+}
+
+func (l requestLine) text() string {
+	status := l.Status
+	if l.Hold != "" {
+		status += ", " + l.Hold
+	}
+	if l.EndedBy == endedUndecided || l.EndedBy == endedUnstarted {
+		status += " (timed out)"
+	}
+	line := fmt.Sprintf("%s %s: %s, asked by %s", l.RequestID, status, l.Preview, l.Requester)
+	if t := l.Timebox; t != nil {
+		line += fmt.Sprintf("; %s to be undone, the next at %s", counted(t.Open, "step", false), clockTime(t.Next))
+		if t.Trouble != "" {
+			line += ", NOT undone yet: " + t.Trouble
+		}
+	}
+	return line
 }
 
 type cancelRequestIn struct {
@@ -132,6 +217,10 @@ func withdrawRequest(ctx context.Context, s *session, in cancelRequestIn) (reque
 	if err != nil {
 		return requestView{}, "", err
 	}
-	v := s.viewOf(r)
+	v, err := s.describe(ctx, r)
+	if err != nil { // it is withdrawn, whatever could not be read about it
+		s.log.WarnContext(ctx, "not everything about a withdrawn request could be shown", "request", r.ID, "error", err)
+		v = s.viewOf(r)
+	}
 	return v, v.text(), nil
 }

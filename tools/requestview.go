@@ -11,35 +11,41 @@ import (
 
 // requestView is a request as callers see it: the output of every acting tool and of get_request.
 type requestView struct {
-	RequestID   string       `json:"request_id,omitempty" jsonschema:"8 letters and digits; absent for a dry run"`
-	Status      string       `json:"status" jsonschema:"planned, pending_approval, pending_confirmation, approved, running, succeeded, partial, failed, unknown, denied, expired or cancelled"`
-	Tool        string       `json:"tool" jsonschema:"the tool that was called"`
-	Risk        string       `json:"risk" jsonschema:"what the tool could do if it ran wrongly"`
-	Preview     string       `json:"preview" jsonschema:"untrusted text: the plan in one sentence, with device names"`
-	Reason      string       `json:"reason,omitempty" jsonschema:"untrusted text: the requester's words"`
-	Requester   string       `json:"requester" jsonschema:"who asked"`
-	Policy      string       `json:"policy" jsonschema:"what policy answered, in words"`
-	Approvers   []quorumView `json:"approvers,omitempty" jsonschema:"who can approve; the requester never can"`
-	Votes       []voteView   `json:"votes,omitempty" jsonschema:"verdicts so far"`
-	Targets     []targetView `json:"targets" jsonschema:"what is acted on"`
-	Warnings    []string     `json:"warnings,omitempty" jsonschema:"what an approver should know first"`
-	Steps       []stepView   `json:"steps" jsonschema:"one write each, in order"`
-	Message     string       `json:"message,omitempty" jsonschema:"why the status is what it is"`
-	CreatedAt   time.Time    `json:"created_at,omitzero" jsonschema:"when the request was made"`
-	ExpiresAt   time.Time    `json:"expires_at,omitzero" jsonschema:"when the voting ends"`
-	StartBefore time.Time    `json:"start_before,omitzero" jsonschema:"the last moment at which an approved request may start"`
-	FinishedAt  time.Time    `json:"finished_at,omitzero" jsonschema:"when the status became final"`
-	Digest      string       `json:"digest,omitempty" jsonschema:"start of the SHA-256 that approvals are for; the card shows it too"`
-	For         string       `json:"for,omitempty" jsonschema:"how long after its success each step is undone, as part of the same approval"`
-	Timeboxes   []boxView    `json:"timeboxes,omitempty" jsonschema:"when each step that succeeded is undone, and what became of that"`
-	Parent      string       `json:"parent,omitempty" jsonschema:"the request whose time-box this one ends; it was approved with that one"`
-	Undo        *inverse     `json:"undo,omitempty" jsonschema:"the call that would undo it, as a new request"`
-	Next        string       `json:"next" jsonschema:"what to do next"`
+	RequestID   string        `json:"request_id,omitempty" jsonschema:"8 letters and digits; absent for a dry run"`
+	Status      string        `json:"status" jsonschema:"planned, pending_approval, pending_confirmation, approved, running, succeeded, partial, failed, unknown, denied, expired or cancelled"`
+	Tool        string        `json:"tool" jsonschema:"the tool that was called"`
+	Risk        string        `json:"risk" jsonschema:"what the tool could do if it ran wrongly"`
+	Preview     string        `json:"preview" jsonschema:"untrusted text: the plan in one sentence, with device names"`
+	Reason      string        `json:"reason,omitempty" jsonschema:"untrusted text: the requester's words"`
+	Requester   string        `json:"requester" jsonschema:"who asked"`
+	Policy      string        `json:"policy" jsonschema:"what policy answered, in words"`
+	Approvers   []quorumView  `json:"approvers,omitempty" jsonschema:"who can approve; the requester never can"`
+	Votes       []voteView    `json:"votes,omitempty" jsonschema:"verdicts so far"`
+	Targets     []targetView  `json:"targets" jsonschema:"what is acted on"`
+	Warnings    []string      `json:"warnings,omitempty" jsonschema:"what an approver should know first"`
+	Steps       []stepView    `json:"steps" jsonschema:"one write each, in order"`
+	Message     string        `json:"message,omitempty" jsonschema:"why the status is what it is"`
+	CreatedAt   time.Time     `json:"created_at,omitzero" jsonschema:"when the request was made"`
+	ExpiresAt   time.Time     `json:"expires_at,omitzero" jsonschema:"when the voting ends"`
+	StartBefore time.Time     `json:"start_before,omitzero" jsonschema:"the last moment at which an approved request may start"`
+	FinishedAt  time.Time     `json:"finished_at,omitzero" jsonschema:"when the status became final"`
+	Digest      string        `json:"digest,omitempty" jsonschema:"start of the SHA-256 that approvals are for; the card shows it too"`
+	For         string        `json:"for,omitempty" jsonschema:"how long after its success each step is undone, as part of the same approval"`
+	Timeboxes   []boxView     `json:"timeboxes,omitempty" jsonschema:"when each step that succeeded is undone, and what became of that"`
+	Parent      string        `json:"parent,omitempty" jsonschema:"the request whose time-box this one ends; it was approved with that one"`
+	Progress    *progressView `json:"progress,omitempty" jsonschema:"how many steps have come how far, and what holds the rest; absent while it waits for a yes"`
+	Calls       []callView    `json:"calls,omitempty" jsonschema:"while it waits: when its approvers are reminded, and which groups may approve as well later"`
+	EndedBy     string        `json:"ended_by,omitempty" jsonschema:"when it was not done: denied (a person said no), timed_out_undecided (nobody decided), timed_out_unstarted, nobody_can_approve, stopped, withdrawn or cancelled"`
+	Undo        *inverse      `json:"undo,omitempty" jsonschema:"the call that would undo it, as a new request"`
+	Next        string        `json:"next" jsonschema:"what to do next"`
 }
 
 type quorumView struct {
-	Count int    `json:"count" jsonschema:"distinct people"`
-	Group string `json:"group" jsonschema:"group they belong to"`
+	Count    int      `json:"count" jsonschema:"distinct people"`
+	Group    string   `json:"group" jsonschema:"group they belong to"`
+	Or       []string `json:"or,omitempty" jsonschema:"further groups whose people count as well"`
+	Distinct bool     `json:"distinct,omitempty" jsonschema:"whether each of them must come from another of the groups"`
+	Later    []string `json:"later,omitempty" jsonschema:"groups that count only after some time without a decision, and after how long"`
 }
 
 type voteView struct {
@@ -85,9 +91,7 @@ func (h *house) viewOf(r approvals.Request) requestView {
 	v.Policy = inWords(r.Outcome, r.Quorum, r.Rule, "")
 	v.CreatedAt, v.ExpiresAt, v.StartBefore, v.FinishedAt = r.CreatedAt, r.ExpiresAt, r.StartBefore(), r.FinishedAt
 	v.Digest, v.Parent = approvals.ShortDigest(r.Digest), r.Parent
-	for _, q := range r.Quorum {
-		v.Approvers = append(v.Approvers, quorumView{Count: q.Count, Group: q.From.Name})
-	}
+	v.Approvers = viewOfQuorums(r.Quorum)
 	for _, w := range r.Votes {
 		v.Votes = append(v.Votes, voteView{Voter: w.Voter.ID, Verdict: string(w.Verdict), Reason: clean(w.Reason, 300), At: w.At})
 	}
@@ -102,7 +106,8 @@ func (h *house) viewOf(r approvals.Request) requestView {
 	if r.State == approvals.Succeeded || r.State == approvals.Partial {
 		v.Undo = h.undo(r.Plan)
 	}
-	v.Next = nextFor(r)
+	v.Progress, v.Calls, v.EndedBy = progressOf(r), callsOf(r, h.clock()), endedBy(r)
+	v.Next = v.next(r)
 	return v
 }
 
@@ -164,35 +169,40 @@ func inWords(o approvals.Outcome, quorum []approvals.Quorum, rule, why string) s
 func whoApproves(quorum []approvals.Quorum) string {
 	parts := make([]string, len(quorum))
 	for i, q := range quorum {
-		parts[i] = fmt.Sprintf("%d of group %s", q.Count, quoted(q.From.Name, 60))
+		parts[i] = quorumWords(q)
 	}
 	return "needs approval by " + strings.Join(parts, " and ") + ", never the requester"
 }
 
-// nextFor tells a caller, who may be a model, what to do with the request now.
-func nextFor(r approvals.Request) string {
-	switch r.State {
-	case approvals.Pending:
-		who := "people of the group press Approve in Slack"
-		if r.Outcome == approvals.Confirm {
-			who = "the requester confirms in Slack"
-		}
-		return fmt.Sprintf("Nothing was done yet: %s, until %s. Don't call %s again for this. Call get_request with id %s and wait_seconds 50 to wait.",
-			who, r.ExpiresAt.UTC().Format(time.RFC3339), r.Plan.Tool, r.ID)
-	case approvals.Approved, approvals.Running:
-		return fmt.Sprintf("It is under way. Call get_request with id %s and wait_seconds 50 to wait for its end.", r.ID)
-	case approvals.Unknown:
-		return "A step may or may not have reached Defender. A person must look at the device's action history there; it is never sent again by a machine."
-	case approvals.Denied:
-		return "An approver said no. Don't ask for the same again; tell the person you work for."
-	case approvals.Expired:
-		return "Nobody decided, or nothing started, in time, and nothing more will be done. Ask again only if it is still needed."
-	case approvals.Partial, approvals.Failed:
-		return "Read the message of each step that did not succeed."
-	case approvals.Succeeded, approvals.Cancelled:
-		return "Nothing more to do: this is final."
+// quorumWords is one demand: how many people, of which groups, and who else counts after which time.
+func quorumWords(q approvals.Quorum) string {
+	v := viewOfQuorums([]approvals.Quorum{q})[0]
+	text := fmt.Sprintf("%d of group %s", v.Count, quoted(v.Group, 60))
+	for _, name := range v.Or {
+		text += " or " + quoted(name, 60)
 	}
-	return "The state is not known to this version; a person must look."
+	if v.Distinct && v.Count > 1 {
+		text += " (each of a different group)"
+	}
+	for _, later := range v.Later {
+		text += ", or " + later
+	}
+	return text
+}
+
+func viewOfQuorums(quorum []approvals.Quorum) []quorumView {
+	var views []quorumView
+	for _, q := range quorum {
+		v := quorumView{Count: q.Count, Group: clean(q.From.Name, 60), Distinct: q.Distinct}
+		for _, g := range q.Or {
+			v.Or = append(v.Or, clean(g.Name, 60))
+		}
+		for _, e := range q.Then {
+			v.Later = append(v.Later, fmt.Sprintf("%s after %s without a decision", quoted(e.To.Name, 60), e.After))
+		}
+		views = append(views, v)
+	}
+	return views
 }
 
 // text is the view in a few lines, for clients that show no structure.
@@ -209,6 +219,9 @@ func (v requestView) text() string {
 	}
 	for _, w := range v.Warnings {
 		b.WriteString("\nWarning: " + w)
+	}
+	if p := v.Progress; p != nil && p.Of > 1 {
+		b.WriteString("\nProgress: " + p.words() + ".")
 	}
 	for i, s := range v.Steps {
 		if v.RequestID == "" || i >= 20 {

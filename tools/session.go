@@ -14,12 +14,14 @@ type whoamiIn struct {
 }
 
 type whoamiOut struct {
-	Identity identityView `json:"identity" jsonschema:"who this face says is calling"`
-	Tenant   string       `json:"tenant" jsonschema:"Entra tenant id"`
-	Cloud    string       `json:"cloud" jsonschema:"cloud"`
-	Token    tokenView    `json:"token" jsonschema:"what the reading token says; never the token"`
-	Tools    []mayView    `json:"tools" jsonschema:"what policy answers this caller, per tool, before it knows the devices"`
-	Limit    int          `json:"max_devices" jsonschema:"most devices of one call"`
+	Identity    identityView `json:"identity" jsonschema:"who this face says is calling"`
+	Tenant      string       `json:"tenant" jsonschema:"Entra tenant id"`
+	Cloud       string       `json:"cloud" jsonschema:"cloud"`
+	Token       tokenView    `json:"token" jsonschema:"what the reading token says; never the token"`
+	Stopped     []stopView   `json:"stopped" jsonschema:"what people have stopped: nothing of it acts until approvers lift it in Slack"`
+	StopProblem string       `json:"stop_problem,omitempty" jsonschema:"why nobody can tell what is stopped; nothing acts then"`
+	Tools       []mayView    `json:"tools" jsonschema:"what policy answers this caller, per tool, before it knows the devices"`
+	Limit       int          `json:"max_devices" jsonschema:"most devices of one call"`
 }
 
 type identityView struct {
@@ -65,6 +67,9 @@ func readWhoami(ctx context.Context, s *session, in whoamiIn) (whoamiOut, string
 			ID: s.who.ID, Name: clean(s.who.Name, 80), Verified: s.who.Verified, Via: string(s.who.Via), Agent: clean(s.who.Agent, 80),
 		},
 		Tenant: s.tenant, Cloud: s.cloud, Token: s.token(ctx), Tools: []mayView{}, Limit: s.maxDevices,
+	}
+	if out.Stopped, err = s.stopped(ctx); err != nil { // whoami answers all the same
+		out.Stopped, out.StopProblem = []stopView{}, clean(err.Error(), 300)
 	}
 	for _, t := range asked {
 		a, err := s.gate.Decide(ctx, approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
@@ -125,6 +130,12 @@ func (o whoamiOut) text() string {
 		b.WriteString(" Token: " + o.Token.Problem + ".")
 	} else {
 		fmt.Fprintf(&b, " Token: %s, until %s.", strings.Join(append(o.Token.Roles, o.Token.Scopes...), " "), o.Token.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	if o.StopProblem != "" {
+		b.WriteString("\nWhat is stopped is not known, and nothing acts before it is: " + o.StopProblem)
+	}
+	for _, stop := range o.Stopped {
+		fmt.Fprintf(&b, "\nStopped: %s. Approvers lift it in Slack: /mde lift %s", stop.words(), stop.Scope)
 	}
 	for _, t := range o.Tools {
 		fmt.Fprintf(&b, "\n- %s: %s", t.Tool, t.Policy)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 // FileOptions is what a File is made of.
@@ -157,6 +158,7 @@ func (f *File) append(text []byte) error {
 		return err
 	}
 	_, err = file.Write(text)
+	failpoint.Hit(failpoint.DuringExport)
 	return errors.Join(err, file.Sync(), file.Close())
 }
 

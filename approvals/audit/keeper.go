@@ -12,6 +12,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 // KeeperOptions is what a Keeper is made of.
@@ -171,6 +172,7 @@ func (k *Keeper) Checkpoint(ctx context.Context) (Checkpoint, error) {
 		case err != nil:
 			return k.last, fmt.Errorf("the audit's checkpoint can't be kept in %s: %w", k.o.Keep, err)
 		default:
+			failpoint.Hit(failpoint.AfterCheckpoint)
 			k.last, k.restored = next, false
 			return next, nil
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 // Options is what a Box is made of; everything but Switches, Clock and Logger is needed.
@@ -106,14 +107,14 @@ const deliveries = "ballot"
 // directory can't be asked: nothing was saved then, and the person may press again.
 func (b *Box) Cast(ctx context.Context, in Ballot) (approvals.Request, error) {
 	for range casAttempts {
-		r, err := b.open(ctx, in)
+		r, events, err := b.open(ctx, in)
 		if err != nil && b.replayed(ctx, in) {
 			return r, nil // what it had to do was done, and what is now in the way came later
 		}
 		if err != nil {
 			return r, b.refuse(ctx, r, in, err)
 		}
-		moved, err := b.count(ctx, r, in)
+		after, moved, err := b.count(ctx, r, events, in)
 		if approvals.KindOf(err) == approvals.KindConflict && moved {
 			continue // somebody else's vote or withdrawal was faster: look again
 		}
@@ -123,7 +124,7 @@ func (b *Box) Cast(ctx context.Context, in Ballot) (approvals.Request, error) {
 		if err != nil {
 			return r, b.refuse(ctx, r, in, err)
 		}
-		return b.store.Request(ctx, in.RequestID)
+		return after, nil
 	}
 	return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "request %s keeps changing; press again", in.RequestID)
 }
@@ -142,22 +143,25 @@ func (b *Box) replayed(ctx context.Context, in Ballot) bool {
 	return errors.Is(err, errReplayed) && approvals.KindOf(err) == ""
 }
 
-// open reads the request and refuses what is wrong without asking anybody.
-func (b *Box) open(ctx context.Context, in Ballot) (approvals.Request, error) {
-	r, err := b.store.Request(ctx, in.RequestID)
+// open reads the request with its audit rows and refuses what is wrong without asking anybody.
+func (b *Box) open(ctx context.Context, in Ballot) (approvals.Request, []approvals.Event, error) {
+	r, events, err := b.store.History(ctx, in.RequestID)
 	if err != nil {
-		return approvals.Request{}, err
+		return approvals.Request{}, nil, err
 	}
-	if r, err = change.Expire(ctx, b.store, r, b.now()); err != nil {
-		return r, err
+	now, err := change.Expire(ctx, b.store, r, b.now())
+	if err != nil {
+		return now, nil, err
+	}
+	if now.Version != r.Version {
+		if r, events, err = b.store.History(ctx, in.RequestID); err != nil {
+			return now, nil, err
+		}
 	}
 	if err := b.checkOpen(r, in); err != nil {
-		return r, err
+		return r, nil, err
 	}
-	if err := approvals.Genuine(r); err != nil {
-		return r, err
-	}
-	return r, nil
+	return r, events, approvals.Genuine(r)
 }
 
 func (b *Box) checkOpen(r approvals.Request, in Ballot) error {
@@ -182,40 +186,41 @@ func (b *Box) checkOpen(r approvals.Request, in Ballot) error {
 	return nil
 }
 
-// count looks up what has to be looked up, then commits the vote with whatever follows from it. moved says that a
-// conflict is the request's, so that counting again makes sense.
-func (b *Box) count(ctx context.Context, r approvals.Request, in Ballot) (moved bool, err error) {
-	if err := change.Verify(ctx, b.store, r); err != nil {
-		return true, err
+// count looks up what has to be looked up, then commits the vote with whatever follows from it, and returns what the
+// request is then. moved says that a conflict is the request's, so that counting again makes sense.
+func (b *Box) count(ctx context.Context, r approvals.Request, events []approvals.Event, in Ballot) (after approvals.Request, moved bool, err error) {
+	if err := change.Agrees(r, events); err != nil {
+		return r, true, err
 	}
 	asked, err := b.tally.Identified(ctx, r)
 	if err != nil {
-		return false, err
+		return r, false, err
 	}
 	demands, err := b.tally.Demands(ctx, asked)
 	if err != nil && in.Verdict != approvals.VerdictDeny {
-		return false, err
+		return r, false, err
 	}
 	groups, err := b.mayVote(ctx, asked, demands, in)
 	if err != nil {
-		return false, err
+		return r, false, err
 	}
 	at := b.now() // after the look-ups, which may have been slow
 	if !at.Before(r.ExpiresAt) {
-		return true, tooLate(r)
+		return r, true, tooLate(r)
 	}
 	vote, err := b.signer.Sign(approvals.Vote{
 		RequestID: r.ID, Digest: r.Digest, Voter: in.Voter, Verdict: in.Verdict, Reason: in.Reason, At: at,
 		Groups: groups,
 	})
 	if err != nil {
-		return false, err
+		return r, false, err
 	}
 	next, err := b.result(ctx, r, vote)
 	if err != nil {
-		return false, err
+		return r, false, err
 	}
-	return true, b.commit(ctx, r, vote, next, in.Delivery)
+	after, err = b.commit(ctx, r, vote, next, in.Delivery)
+	return after, true, err
 }
 
 // mayVote refuses people whose vote can't count, and says in which groups they were found.
@@ -316,10 +321,11 @@ func yeses(votes []approvals.Vote) string {
 	return strings.Join(ids, ", ")
 }
 
-// commit stores the vote and what follows from it in one transaction, or nothing of it.
-func (b *Box) commit(ctx context.Context, r approvals.Request, vote approvals.Vote, next outcome, delivery string) error {
+// commit stores the vote and what follows from it in one transaction, or nothing of it, and returns the request as it is
+// with that.
+func (b *Box) commit(ctx context.Context, r approvals.Request, vote approvals.Vote, next outcome, delivery string) (after approvals.Request, err error) {
 	by := change.By{At: vote.At, Actor: vote.Voter.ID, Detail: next.message}
-	return b.store.InTx(ctx, func(tx *store.Tx) error {
+	err = b.store.InTx(ctx, func(tx *store.Tx) error {
 		if delivery != "" {
 			first, err := tx.FirstTime(ctx, deliveries, delivery, vote.At)
 			if err != nil {
@@ -337,6 +343,7 @@ func (b *Box) commit(ctx context.Context, r approvals.Request, vote approvals.Vo
 		if err := tx.AddVote(ctx, vote, change.Note(r.ID, approvals.EventVote, said)); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.DuringVote)
 		move := change.Touch(r, vote.At)
 		move.Message = next.message
 		if next.state != approvals.Pending {
@@ -348,8 +355,13 @@ func (b *Box) commit(ctx context.Context, r approvals.Request, vote approvals.Vo
 		if err := b.handOver(ctx, tx, r, next.state); err != nil {
 			return err
 		}
-		return change.Notify(ctx, tx, r.ID, fmt.Sprintf("vote-%d", len(r.Votes)+1))
+		if err := change.Notify(ctx, tx, r.ID, fmt.Sprintf("vote-%d", len(r.Votes)+1)); err != nil {
+			return err
+		}
+		after, err = tx.Request(ctx, r.ID)
+		return err
 	})
+	return after, err
 }
 
 func (b *Box) handOver(ctx context.Context, tx *store.Tx, r approvals.Request, state approvals.State) error {

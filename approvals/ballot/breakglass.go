@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -42,10 +43,7 @@ func (b *Box) BreakGlass(ctx context.Context, in Emergency) (approvals.Request, 
 	if err != nil {
 		return approvals.Request{}, b.refuseEmergency(ctx, in, err)
 	}
-	r, err := b.emergency(ctx, in)
-	if err == nil {
-		err = b.insert(ctx, r)
-	}
+	r, err := b.declare(ctx, in)
 	made, again := b.madeBefore(ctx, in)
 	if again {
 		return made, nil
@@ -54,6 +52,26 @@ func (b *Box) BreakGlass(ctx context.Context, in Emergency) (approvals.Request, 
 		err = approvals.Refuse(approvals.KindStore, nil, "request %s can't be read back; look at the list of requests", r.ID)
 	}
 	return approvals.Request{}, b.refuseEmergency(ctx, in, err)
+}
+
+// errPressed says that something was stopped after the switches were asked.
+var errPressed = errors.New("something was stopped meanwhile")
+
+// declare decides an emergency and stores it, and decides it again when something is stopped in between.
+func (b *Box) declare(ctx context.Context, in Emergency) (r approvals.Request, err error) {
+	for range casAttempts {
+		seen, err := b.store.Head(ctx) // before the switches are asked
+		if err != nil {
+			return r, err
+		}
+		if r, err = b.emergency(ctx, in); err != nil {
+			return r, err
+		}
+		if err = b.insert(ctx, r, seen); !errors.Is(err, errPressed) {
+			return r, err
+		}
+	}
+	return r, approvals.Refuse(approvals.KindConflict, nil, "one stop after the other is pressed; look what is stopped, then send the dialog again")
 }
 
 // madeBefore finds the request that this delivery made.
@@ -207,10 +225,14 @@ func (b *Box) emergencyRequest(in Emergency, d approvals.Decision, now time.Time
 	return r, err
 }
 
-// insert writes the request, its vote and its audit rows, and hands it over, or nothing of it.
-func (b *Box) insert(ctx context.Context, r approvals.Request) error {
+// insert writes the request, its vote and its audit rows, and hands it over, or nothing of it. errPressed when something was
+// stopped after the audit row seen.
+func (b *Box) insert(ctx context.Context, r approvals.Request, seen int64) error {
 	by := change.By{At: r.CreatedAt, Actor: r.Requester.ID, Detail: r.Message}
 	return b.store.InTx(ctx, func(tx *store.Tx) error {
+		if err := unpressed(ctx, tx, seen); err != nil {
+			return err
+		}
 		if err := b.supersede(ctx, tx, r); err != nil {
 			return err
 		}
@@ -230,6 +252,19 @@ func (b *Box) insert(ctx context.Context, r approvals.Request) error {
 		}
 		return change.Notify(ctx, tx, r.ID, "break-glass")
 	})
+}
+
+// unpressed keeps presses and submissions away until the transaction ends. errPressed when a press came after the audit row
+// seen.
+func unpressed(ctx context.Context, tx *store.Tx, seen int64) error {
+	if err := tx.LockSubmissions(ctx); err != nil {
+		return err
+	}
+	stops, err := tx.Marks(ctx, []string{approvals.EventStopped}, seen)
+	if err == nil && len(stops) > 0 {
+		err = errPressed
+	}
+	return err
 }
 
 // supersede ends open requests for the same, so that their approval later does not act a second time.

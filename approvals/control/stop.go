@@ -54,6 +54,10 @@ func (b *Board) press(ctx context.Context, scope, actor, why string) error {
 	}
 	at := b.by(actor, scope+": "+why)
 	err := b.o.Store.InTx(ctx, func(tx *store.Tx) error {
+		// A submission that looked before this press enters before it, and is found below, or looks again.
+		if err := tx.LockSubmissions(ctx); err != nil {
+			return err
+		}
 		return tx.Note(ctx, change.Note("", approvals.EventStopped, at))
 	})
 	if err != nil {

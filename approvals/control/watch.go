@@ -89,6 +89,9 @@ func (b *Board) readOn(ctx context.Context) (fault string, err error) {
 			if e.Seq != w.seq+1 || e.PrevHash != w.hash {
 				return fmt.Sprintf("audit row %d does not continue row %d, which this process read before: a row was removed or altered", e.Seq, w.seq), nil
 			}
+			if err := store.VerifyHash(e); err != nil {
+				return err.Error(), nil
+			}
 			w.seq, w.hash = e.Seq, e.Hash
 			if e.Type == approvals.EventStopped || e.Type == approvals.EventLifted {
 				w.marks = append(w.marks, e)

@@ -14,6 +14,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 // Submission is a planned call that somebody asks to have done.
@@ -95,7 +96,11 @@ func (g *Gate) enter(ctx context.Context, tx *store.Tx, r approvals.Request, cle
 	if err := g.limited(ctx, tx, r); err != nil {
 		return "", err
 	}
-	return r.ID, insert(ctx, tx, r)
+	if err := insert(ctx, tx, r); err != nil {
+		return r.ID, err
+	}
+	failpoint.Hit(failpoint.DuringSubmit)
+	return r.ID, nil
 }
 
 // admitted refuses what no policy could let in, whatever is stored.

@@ -112,6 +112,31 @@ func scanEvent(row scanner) (e approvals.Event, err error) {
 	return e, err
 }
 
+// Trail returns all audit rows of one request, oldest first.
+func (db *DB) Trail(ctx context.Context, id string) (list []approvals.Event, err error) {
+	err = db.read(ctx, func(q querier) error {
+		list, err = trail(ctx, q, id)
+		return err
+	})
+	return list, err
+}
+
+// History is Request and Trail on one snapshot, so that whatever does not agree is wrong.
+func (db *DB) History(ctx context.Context, id string) (r approvals.Request, list []approvals.Event, err error) {
+	err = db.read(ctx, func(q querier) error {
+		if r, err = loadRequest(ctx, q, id, ""); err != nil {
+			return err
+		}
+		list, err = trail(ctx, q, id)
+		return err
+	})
+	return r, list, err
+}
+
+func trail(ctx context.Context, q querier, id string) ([]approvals.Event, error) {
+	return collect(ctx, q, scanEvent, "SELECT "+eventColumns+" FROM audit_event WHERE request_id = $1 ORDER BY seq", plain(id))
+}
+
 // Head returns the sequence of the last audit row; 0 when there is none. It is cheap: processes poll it to learn of
 // each other's changes.
 func (db *DB) Head(ctx context.Context) (seq int64, err error) {

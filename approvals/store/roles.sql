@@ -2,7 +2,7 @@
 -- first in the search path, after every migration; to run it again changes nothing else. The roles can't log in: make a
 -- login for each process, IN ROLE mde_mcp or IN ROLE mde_worker, and give it a password of its own.
 --
---   mde_mcp     submits, withdraws and reads. It can't vote, approve, send or report, whatever SQL it is made to say.
+--   mde_mcp     submits, withdraws and reads what was asked for, decided and done. It can't vote, approve, send or report, whatever SQL it is made to say.
 --   mde_worker  does all that the worker and the Slack bot do. It can't alter the tables, the audit or a vote.
 
 DO $$
@@ -16,7 +16,8 @@ BEGIN
     END LOOP;
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO mde_mcp, mde_worker', current_schema());
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mde_mcp', current_schema());
+    EXECUTE format('REVOKE SELECT ON ALL TABLES IN SCHEMA %I FROM mde_mcp', current_schema());
+    GRANT SELECT ON requests, steps, votes, timeboxes, audit_event, audit_head, river_job, mde_migration, river_migration TO mde_mcp;
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO mde_worker', current_schema());
     EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO mde_worker', current_schema());
 END;
@@ -24,7 +25,7 @@ $$;
 
 REVOKE INSERT, UPDATE, DELETE ON mde_migration, river_migration FROM mde_worker;
 REVOKE UPDATE, DELETE ON audit_event, votes FROM mde_worker;
-REVOKE DELETE ON requests, steps, timeboxes FROM mde_worker;
+REVOKE DELETE ON requests, steps, timeboxes, audit_cursor FROM mde_worker;
 REVOKE INSERT, DELETE ON audit_head FROM mde_worker;
 
 -- A submission inserts a request, its steps, its audit rows and its jobs. A withdrawal cancels, and skips what was not sent;

@@ -63,6 +63,16 @@ func TestARoleThatOnlyAsksCanOnlyAsk(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, attach(ctx, db, got))
 
+	armed := store.Timebox{
+		RequestID: running.ID, Target: "device0", Tool: "release_devices", ArmedAt: storetest.Noon(), Due: storetest.Noon().Add(time.Hour),
+	}
+	require.NoError(t, owner.InTx(ctx, func(tx *store.Tx) error { return tx.Arm(ctx, armed, "worker") }))
+	boxes, err := db.Timeboxes(ctx, running.ID)
+	require.NoError(t, err)
+	require.Len(t, boxes, 1, "when something ends may be read")
+	require.NoError(t, db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.Note(ctx, approvals.Event{Type: approvals.EventStopped, Actor: "ann@example.com", Step: -1, Detail: "all: drill"})
+	}), "what only stops needs no proof")
 	refusedBySQL(t, asking)
 	for name, err := range map[string]error{
 		"vote": db.InTx(ctx, func(tx *store.Tx) error {
@@ -137,7 +147,11 @@ func refusedBySQL(t *testing.T, asking string) {
 		eventAs("vote", ""), eventAs("approved", "approved"), eventAs("running", "running"), eventAs("lifted", ""), eventAs("resumed", ""),
 		eventAs("extended", ""), eventAs("break_glass", ""), eventAs("timebox", ""), eventAs("x", "succeeded"),
 		"UPDATE audit_event SET detail = 'x'", "DELETE FROM audit_event", "TRUNCATE audit_event", "UPDATE audit_head SET seq = 0", "DELETE FROM audit_head",
-		"UPDATE river_job SET state = 'cancelled'", "DELETE FROM river_job", "UPDATE timeboxes SET state = 'closed'", "INSERT INTO mde_migration (version_id, is_applied) VALUES (9, true)",
+		"UPDATE river_job SET state = 'cancelled'", "DELETE FROM river_job", "UPDATE timeboxes SET state = 'closed'", "DELETE FROM timeboxes",
+		"INSERT INTO timeboxes SELECT request_id, 1, target, tool, state, version, armed_ms, due_ms, try_ms, release_id, trouble, message, updated_ms FROM timeboxes",
+		"UPDATE audit_cursor SET seq = 0", "INSERT INTO audit_cursor VALUES ('file', 0, '')", "DELETE FROM audit_cursor",
+		"SELECT * FROM audit_cursor", "SELECT * FROM messages", "SELECT * FROM seen", "SELECT * FROM river_leader",
+		"INSERT INTO mde_migration (version_id, is_applied) VALUES (9, true)",
 		"DROP TRIGGER requests_refuse_mcp ON requests", "ALTER TABLE requests DISABLE TRIGGER ALL", "SET session_replication_role = replica",
 		"CREATE OR REPLACE FUNCTION mde_refuse_mcp() RETURNS trigger LANGUAGE sql AS ''", "CREATE TABLE own (x int)", "SET ROLE mde_worker",
 	} {
@@ -176,17 +190,37 @@ func TestTheWorkersRoleWorksAndAltersNothing(t *testing.T) {
 	storetest.Move(t, db, r.ID, approvals.Running)
 	storetest.MoveStep(t, db, store.StepMove{ID: r.ID, To: approvals.StepSending, At: storetest.Noon()})
 	require.Eventually(t, func() bool { return h.Count(store.Job{Kind: store.Advance, RequestID: r.ID}) == 1 }, 20*time.Second, 10*time.Millisecond)
+	workBoxes(t, db, r)
 	require.NoError(t, db.PostedMessage(ctx, store.Message{RequestID: r.ID, Key: "card", TS: "1", ReservedAt: storetest.Noon()}))
 	require.NoError(t, db.Prune(ctx, storetest.Noon()))
 
 	sqlDB := asOwner(t, working)
 	for _, statement := range []string{
 		"UPDATE audit_event SET detail = 'x'", "DELETE FROM audit_event", "UPDATE votes SET verdict = 'deny'", "DELETE FROM votes", "DELETE FROM requests",
-		"DELETE FROM steps", "DELETE FROM audit_head", "CREATE TABLE own (x int)", "DROP TABLE votes", "DELETE FROM mde_migration",
+		"DELETE FROM steps", "DELETE FROM audit_head", "DELETE FROM timeboxes", "DELETE FROM audit_cursor", "TRUNCATE timeboxes", "CREATE TABLE own (x int)", "DROP TABLE votes", "DELETE FROM mde_migration",
 	} {
 		_, err := sqlDB.ExecContext(ctx, statement)
 		require.ErrorContains(t, err, "SQLSTATE 42501", statement)
 	}
+}
+
+// workBoxes arms a time-box, closes it, and moves a reader of the audit on, as the worker does.
+func workBoxes(t *testing.T, db *store.DB, r approvals.Request) {
+	t.Helper()
+	ctx := context.Background()
+	at := storetest.Noon().Add(time.Hour)
+	require.NoError(t, db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.Arm(ctx, store.Timebox{RequestID: r.ID, Target: "device0", Tool: "release_devices", ArmedAt: storetest.Noon(), Due: at}, "worker")
+	}))
+	require.NoError(t, db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.MoveTimebox(ctx, store.TimeboxMove{RequestID: r.ID, From: store.TimeboxArmed, To: store.TimeboxClosed, Version: 1, At: at, Actor: "worker"})
+	}))
+	end, err := db.Ending(ctx)
+	require.NoError(t, err)
+	require.NoError(t, db.MoveCursor(ctx, "file", store.Ending{}, end))
+	at2, err := db.Cursor(ctx, "file")
+	require.NoError(t, err)
+	require.Equal(t, end, at2)
 }
 
 func TestARoleThatMayNotMigrateSaysWhatToDo(t *testing.T) {

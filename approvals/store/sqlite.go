@@ -54,7 +54,7 @@ func (e *sqliteDB) connect(o Options) error {
 	if err != nil {
 		return e.fault(err)
 	}
-	e.sql = sql.OpenDB(connector)
+	e.sql = sql.OpenDB(cachingConnector{connector})
 	e.sql.SetMaxOpenConns(1)
 	e.jobs, err = river.NewClient(riversqlite.New(e.sql), insertOnly(o.Logger))
 	return err

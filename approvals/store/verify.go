@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -20,7 +21,7 @@ const (
 )
 
 // VerifyAudit reads the whole audit and every request, and locates each fault: a row that was altered, removed, added
-// or moved; a request, step or set of votes that is not what the audit says; a request whose digest is not that of its
+// or moved; a request, step, time-box or set of votes that is not what the audit says; a request whose digest is not that of its
 // content. It can't see that rows were cut off the end together with the head, nor that the whole chain was computed anew;
 // checkpoints kept elsewhere can.
 func (db *DB) VerifyAudit(ctx context.Context) (approvals.AuditReport, error) {
@@ -166,13 +167,16 @@ func (v *verification) requests(ctx context.Context, q querier) error {
 		if err != nil {
 			return err
 		}
-		rows, args := " FROM audit_event WHERE request_id > $1", []any{after}
+		span, args := " WHERE request_id > $1", []any{after}
 		if len(ids) == requestBatch {
 			after = ids[len(ids)-1]
-			rows, args = rows+" AND request_id <= $2", append(args, after)
+			span, args = span+" AND request_id <= $2", append(args, after)
 		}
-		said, err := v.said(ctx, q, rows, args)
+		said, err := v.said(ctx, q, " FROM audit_event"+span, args)
 		if err != nil {
+			return err
+		}
+		if err := v.timeboxes(ctx, q, said, span, args); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -192,6 +196,7 @@ func (v *verification) requests(ctx context.Context, q querier) error {
 type saying struct {
 	last  map[int]string // the state of each step; -1 is the request itself
 	votes map[string]bool
+	boxes map[int]string // the state of each step's time-box
 }
 
 // said folds a range of the audit by request, and reports each row that moves something from where it was not.
@@ -208,7 +213,7 @@ func (v *verification) said(ctx context.Context, q querier, rows string, args []
 			return nil, err
 		}
 		if all[e.RequestID] == nil {
-			all[e.RequestID] = &saying{last: map[int]string{}, votes: map[string]bool{}}
+			all[e.RequestID] = &saying{last: map[int]string{}, votes: map[string]bool{}, boxes: map[int]string{}}
 		}
 		v.fold(all[e.RequestID], e)
 	}
@@ -218,6 +223,9 @@ func (v *verification) said(ctx context.Context, q querier, rows string, args []
 func (v *verification) fold(s *saying, e approvals.Event) {
 	if e.Type == voteEvent {
 		s.votes[e.Actor] = true
+	}
+	if e.Type == EventTimebox {
+		s.boxes[e.Step], _, _ = strings.Cut(e.Detail, ":")
 	}
 	if e.To == "" {
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 // pausedError says that the stop rule holds a request and people have not let it go on.
@@ -64,6 +65,7 @@ func (w *Worker) wave(ctx context.Context, r approvals.Request, since time.Time)
 // nextWave waits for the next portion, or holds the request when the stop rule says so.
 func (w *Worker) nextWave(ctx context.Context, p *pass, r approvals.Request, portion approvals.Portion, now time.Time) (move, error) {
 	if portion.Pause != "" {
+		failpoint.Hit(failpoint.BeforePause)
 		by := change.By{At: now, Actor: change.Worker, Detail: portion.Pause}
 		return look(), w.noteOn(ctx, r, approvals.EventPaused, "paused: "+portion.Pause, by)
 	}
@@ -113,6 +115,7 @@ func (w *Worker) askToGoOn(ctx context.Context, p *pass, r approvals.Request, he
 			"request", r.ID, "error", err)
 		return p.hold(w.slowly()), nil
 	}
+	failpoint.Hit(failpoint.AfterAsking)
 	by := change.By{At: w.now(), Actor: change.Worker, Detail: approvals.Asked(asked.ID)}
 	return look(), w.noteOn(ctx, r, approvals.EventEscalated, fmt.Sprintf("paused: %s; request %s asks whether to go on", held.pause.Why, asked.ID), by)
 }

@@ -243,7 +243,7 @@ func (w *Worker) follow(ctx context.Context, r approvals.Request, s approvals.St
 
 // moveStep moves a step and, when that is news, has people told.
 func (w *Worker) moveStep(ctx context.Context, r approvals.Request, m store.StepMove) error {
-	return w.inTx(ctx, func(tx *store.Tx) error {
+	err := w.inTx(ctx, func(tx *store.Tx) error {
 		if err := tx.MoveStep(ctx, m); err != nil || m.Event.Type == "" {
 			return err
 		}
@@ -254,6 +254,10 @@ func (w *Worker) moveStep(ctx context.Context, r approvals.Request, m store.Step
 		at := m.At.Truncate(noticeEvery).Add(noticeEvery)
 		return tx.Enqueue(ctx, store.Job{Kind: store.Notify, RequestID: r.ID, Nonce: fmt.Sprintf("steps-%d", at.Unix())}, at)
 	})
+	if err == nil && m.To == approvals.StepSucceeded && r.Plan.TimeBox != nil {
+		failpoint.Hit(failpoint.BoxArmed)
+	}
+	return err
 }
 
 // noticeEvery is how long step news is gathered.

@@ -11,6 +11,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/failpoint"
 )
 
 const (
@@ -347,7 +348,7 @@ func (t *tending) release(ctx context.Context, boxes []store.Timebox) error {
 	for _, b := range boxes {
 		t.move(b, store.TimeboxMove{To: store.TimeboxReleasing, ReleaseID: child.ID, TryAt: t.now.Add(boxLook), Message: "by request " + child.ID})
 	}
-	return t.write(ctx, func(tx *store.Tx) error {
+	err = t.write(ctx, func(tx *store.Tx) error {
 		err := tx.Insert(ctx, child, approvals.Event{
 			At: t.now, RequestID: child.ID, Type: approvals.EventSubmitted, Actor: change.Worker, Step: -1, To: string(child.State), Detail: child.Message,
 		})
@@ -359,6 +360,10 @@ func (t *tending) release(ctx context.Context, boxes []store.Timebox) error {
 		}
 		return tx.Enqueue(ctx, store.Job{Kind: store.Advance, RequestID: child.ID}, time.Time{})
 	})
+	if err == nil {
+		failpoint.Hit(failpoint.BoxReleasing)
+	}
+	return err
 }
 
 // write stores what became of the time-boxes, or nothing.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
 	"github.com/mde-ops/mde-ops/internal/slackbot"
@@ -30,11 +31,11 @@ import (
 // secondWriter is a second writing application, so that the tenant's record tells two workers apart.
 const secondWriter = "0c6e2f4a-51a7-4b3e-8c1d-7f2f5e9d0a03"
 
-// build builds the real mde-slackbot with its failpoints.
+// build builds the real programs with their failpoints and returns their folder.
 func build(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "mde-slackbot")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoints", "-o", path, "github.com/mde-ops/mde-ops/cmd/mde-slackbot")
+	path := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoints", "-o", path, "github.com/mde-ops/mde-ops/cmd/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -48,16 +49,19 @@ type house struct {
 	workspace *slacksim.Workspace
 	app       *mcpapp.App
 	box       *ballot.Box
-	binary    string
+	ledger    *ledger
+	bin       string // folder of the programs
 	environ   []string
+	slackURL  string
+	voteKey   string
 	devices   int
 	logs      string
 }
 
 // newHouse starts a house on an empty store.
-func newHouse(t *testing.T, bin, storeURL string, tenant *mdesim.Tenant) *house {
+func newHouse(t *testing.T, bin, storeURL string, tenant *mdesim.Tenant, more ...string) *house {
 	t.Helper()
-	h := &house{tenant: tenant, binary: bin, logs: t.TempDir()}
+	h := &house{tenant: tenant, bin: bin, logs: t.TempDir()}
 	tenant.ActionPending, tenant.ActionRunning = 50*time.Millisecond, 100*time.Millisecond
 	tenant.Apps = []mdesim.App{
 		{ID: mdesim.DefaultAppID, Name: "worker one", Secret: mdesim.DefaultAppSecret, Roles: mdesim.WriterRoles()},
@@ -91,14 +95,17 @@ func newHouse(t *testing.T, bin, storeURL string, tenant *mdesim.Tenant) *house 
 		"MDE_SLACK_API_URL=" + slack.APIURL(), "MDE_SLACK_BOT_TOKEN=" + h.workspace.Tokens().Bot,
 		"MDE_SLACK_APPROVAL_CHANNEL=" + slacksim.Security, "MDE_VOTE_PUBLIC_KEYS=" + public,
 	}
-	h.open(t, slack.APIURL(), private)
+	h.environ = append(h.environ, more...)
+	h.slackURL, h.voteKey = slack.APIURL(), private
+	h.ledger = newLedger(t, storeURL)
+	h.open(t)
 	return h
 }
 
 // open gives the test the asking and the voting side, in this process.
-func (h *house) open(t *testing.T, slackURL, key string) {
+func (h *house) open(t *testing.T) {
 	t.Helper()
-	cfg, err := app.Load(t.Context(), append([]string{"MDE_USER=alice@example.com", "MDE_IDENTITY=cli", "MDE_VOTE_SIGNING_KEY=" + key}, h.environ...), false)
+	cfg, err := app.Load(t.Context(), append([]string{"MDE_USER=alice@example.com", "MDE_IDENTITY=cli", "MDE_VOTE_SIGNING_KEY=" + h.voteKey}, h.environ...), false)
 	require.NoError(t, err)
 	log := slog.New(slog.DiscardHandler)
 	h.app, err = mcpapp.Open(t.Context(), cfg, mcpapp.Options{Log: log, SignIn: h.sim.UserCredential("alice@contoso.com")})
@@ -106,7 +113,7 @@ func (h *house) open(t *testing.T, slackURL, key string) {
 	t.Cleanup(h.app.Close)
 	signer, verifier, err := cfg.Votes.SignerKeys()
 	require.NoError(t, err)
-	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slackURL, BotToken: h.workspace.Tokens().Bot})
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: h.slackURL, BotToken: h.workspace.Tokens().Bot})
 	require.NoError(t, err)
 	h.box, err = ballot.New(ballot.Options{
 		Store: h.app.Store, Policy: h.app.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: log,
@@ -114,38 +121,101 @@ func (h *house) open(t *testing.T, slackURL, key string) {
 	require.NoError(t, err)
 }
 
+// device adds a fresh device. The names of failing ones are known to the tenant beforehand.
+func (h *house) device(t *testing.T, fails bool) string {
+	t.Helper()
+	h.devices++
+	name := fmt.Sprintf("chaos-%04d.contoso.com", h.devices)
+	if fails {
+		name = failing(h.devices)
+	}
+	return h.tenant.AddDevice(mdesim.Machine{
+		ComputerDNSName: name, OSPlatform: "Windows11", HealthStatus: "Active",
+		OnboardingStatus: "onboarded", DeviceValue: "Normal", RiskScore: "High", ExposureLevel: "Low",
+		FirstSeen: time.Now().Add(-time.Hour), LastSeen: time.Now(),
+	}).ID
+}
+
+// failing is the name of a device whose every action fails.
+func failing(n int) string { return fmt.Sprintf("fails-%04d.contoso.com", n) }
+
+// requester is alice, as this process's callers are identified.
+func (h *house) requester(t *testing.T) approvals.Requester {
+	t.Helper()
+	who, err := h.app.Caller.Requester(t.Context(), approvals.ViaMCP, "chaos")
+	require.NoError(t, err)
+	return who
+}
+
 // ask requests the isolation of n fresh devices in one call.
 func (h *house) ask(t *testing.T, n int) approvals.Request {
 	t.Helper()
-	var ids []string
-	for range n {
-		h.devices++
-		d := h.tenant.AddDevice(mdesim.Machine{
-			ComputerDNSName: fmt.Sprintf("chaos-%04d.contoso.com", h.devices), OSPlatform: "Windows11", HealthStatus: "Active",
-			OnboardingStatus: "onboarded", DeviceValue: "Normal", RiskScore: "High", ExposureLevel: "Low",
-			FirstSeen: time.Now().Add(-time.Hour), LastSeen: time.Now(),
-		})
-		ids = append(ids, d.ID)
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = h.device(t, false)
 	}
-	args, err := json.Marshal(map[string]any{"devices": ids, "reason": "a crash test"})
+	return h.isolate(t, ids)
+}
+
+// isolate requests the isolation of devices in one call.
+func (h *house) isolate(t *testing.T, ids []string) approvals.Request {
+	t.Helper()
+	return h.call(t, "isolate_devices", map[string]any{"devices": ids, "reason": "a crash test"}, h.requester(t))
+}
+
+func (h *house) call(t *testing.T, tool string, args map[string]any, who approvals.Requester) approvals.Request {
+	t.Helper()
+	text, err := json.Marshal(args)
 	require.NoError(t, err)
-	who, err := h.app.Caller.Requester(t.Context(), approvals.ViaMCP, "chaos")
-	require.NoError(t, err)
-	res, err := h.app.Dispatcher.Call(t.Context(), tools.Call{Tool: "isolate_devices", Args: args, Requester: who})
+	res, err := h.app.Dispatcher.Call(t.Context(), tools.Call{Tool: tool, Args: text, Requester: who})
 	require.NoError(t, err)
 	require.NotNil(t, res.Request)
 	return *res.Request
 }
 
-// approve casts bob's vote.
+// approve casts bob's vote, and carol's where one is not enough.
 func (h *house) approve(t *testing.T, r approvals.Request) {
 	t.Helper()
-	bob := approvals.Person{ID: "bob@example.com", Aliases: []string{approvals.SlackAlias(slacksim.DefaultTeamID, slacksim.Bob)}}
-	_, err := h.box.Cast(t.Context(), ballot.Ballot{RequestID: r.ID, Digest: r.Digest, Voter: bob, Verdict: approvals.VerdictApprove})
-	require.NoError(t, err)
+	for _, voter := range []struct{ id, slack string }{{"bob@example.com", slacksim.Bob}, {"carol@example.com", slacksim.Carol}} {
+		who := approvals.Person{ID: voter.id, Aliases: []string{approvals.SlackAlias(slacksim.DefaultTeamID, voter.slack)}}
+		now, err := h.box.Cast(t.Context(), ballot.Ballot{RequestID: r.ID, Digest: r.Digest, Voter: who, Verdict: approvals.VerdictApprove})
+		require.NoError(t, err)
+		if now.State != approvals.Pending {
+			return
+		}
+	}
 }
 
-// process is one worker process.
+// live lists the requests that have not come to an end.
+func (h *house) live(t *testing.T) []approvals.Request {
+	t.Helper()
+	all, err := h.app.Gate.List(t.Context(), store.Filter{States: []approvals.State{approvals.Pending, approvals.Approved, approvals.Running}, Limit: 500})
+	require.NoError(t, err)
+	return all
+}
+
+// ended reports whether every request and every time-box has come to its end. A release that became unknown keeps its box:
+// people were called, and it is tried again much later.
+func (h *house) ended(t *testing.T) bool {
+	t.Helper()
+	if len(h.live(t)) > 0 {
+		return false
+	}
+	ids, err := h.app.Store.DueTimeboxes(t.Context(), time.Now().Add(1000*time.Hour))
+	require.NoError(t, err)
+	for _, id := range ids {
+		boxes, err := h.app.Store.Timeboxes(t.Context(), id)
+		require.NoError(t, err)
+		for _, b := range boxes {
+			if b.Open() && b.Trouble != "failed" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// process is one process of ours.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -173,14 +243,22 @@ func (b *logBuffer) String() string {
 
 func (b *logBuffer) contains(text string) bool { return strings.Contains(b.String(), text) }
 
-// spawn starts a worker. app is the application it writes as; point, when not empty, is where it dies.
+// spawn starts a worker. application is what it writes as; point, when not empty, is where it dies.
 func (h *house) spawn(t *testing.T, application, point string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), h.binary, "worker"), done: make(chan struct{}), log: new(logBuffer)}
-	p.cmd.Env = append([]string{
-		"HOME=" + h.logs, "PATH=" + os.Getenv("PATH"),
-		"MDE_WRITE_CLIENT_ID=" + application, "MDE_WRITE_CLIENT_SECRET=" + mdesim.DefaultAppSecret,
-	}, h.environ...)
+	environ := append(h.ledger.environ(application), "MDE_WRITE_CLIENT_ID="+application, "MDE_WRITE_CLIENT_SECRET="+mdesim.DefaultAppSecret)
+	return h.start(t, point, environ, "mde-slackbot", "worker")
+}
+
+// start starts one of our programs.
+func (h *house) start(t *testing.T, point string, environ []string, program string, args ...string) *process {
+	t.Helper()
+	p := &process{
+		cmd:  exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(h.bin, program), args...),
+		done: make(chan struct{}), log: new(logBuffer),
+	}
+	p.cmd.Env = append([]string{"HOME=" + h.logs, "PATH=" + os.Getenv("PATH")}, h.environ...)
+	p.cmd.Env = append(p.cmd.Env, environ...)
 	if point != "" {
 		p.cmd.Env = append(p.cmd.Env, "MDE_FAILPOINT="+point)
 	}
@@ -194,7 +272,7 @@ func (h *house) spawn(t *testing.T, application, point string) *process {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() {
-			t.Logf("log of worker %d (%s):\n%s", p.cmd.Process.Pid, point, tail(p.log.String()))
+			t.Logf("log of %s %d (%s):\n%s", program, p.cmd.Process.Pid, point, tail(p.log.String()))
 		}
 	})
 	return p
@@ -209,6 +287,19 @@ func tail(s string) string {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
+}
+
+// interrupt asks for an orderly end and waits for it.
+func (p *process) interrupt(t *testing.T) {
+	t.Helper()
+	wait(t.Context(), t, 30*time.Second, "it works", func() bool { return p.killed(t) || p.log.contains("client started") })
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the worker does not end", tail(p.log.String()))
+	}
+	require.True(t, p.cmd.ProcessState.Success(), "%s\n%s", p.cmd.ProcessState, tail(p.log.String()))
 }
 
 // killed reports whether the process has ended by SIGKILL; an end of another kind is a fault of the test or the worker.

@@ -7,11 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
-// Two processes on one store share the work, and no step is done twice.
+// Two processes on one store share the work, and no step is done twice; what a third one stops both hold, and go on with
+// when people lift it.
 func TestTwoProcessesShareTheWork(t *testing.T) {
 	wanted(t)
 	bin := build(t)
@@ -19,24 +19,33 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			h := newHouse(t, bin, s.url(t), &mdesim.Tenant{Devices: 10, Latency: 20 * time.Millisecond})
 			first, second := h.spawn(t, mdesim.DefaultAppID, ""), h.spawn(t, secondWriter, "")
-			var requests []approvals.Request
-			for range 30 {
-				r := h.ask(t, 1)
-				h.approve(t, r)
-				requests = append(requests, r)
+			alive := func() { require.False(t, first.killed(t) || second.killed(t)) }
+			ask := func(steps int) {
+				for range 15 {
+					h.approve(t, h.ask(t, steps))
+				}
 			}
-			wait(t.Context(), t, 60*time.Second, "every request comes to an end", func() bool {
-				require.False(t, first.killed(t) || second.killed(t))
-				return open(t, h, requests) == 0
-			})
-			v := judge(t, h, requests)
-			require.Equal(t, len(requests), v.once)
+			ask(1)
+			rest(t, h, first, alive)
+			ask(3)
+			pending := h.ask(t, 1)
+			h.stopped(t, "")
+			h.held(t, pending)
+			h.lifted(t, func() {})
+			ask(1)
+			rest(t, h, first, alive)
+			v := judge(t, h)
+			require.Zero(t, v.unknown)
+			require.Equal(t, 1, v.stops)
 			by := make(map[string]int)
 			for _, e := range h.tenant.Effects() {
 				by[e.Requestor]++
 			}
 			require.Len(t, by, 2, "one process did all the work: %v", by)
-			t.Logf("%s: %d requests, shared as %v, doubled 0", s.name, len(requests), by)
+			second.interrupt(t)
+			first.interrupt(t)
+			h.ledger.judge(t, h.app.Store, rows(t, h))
+			t.Logf("%s: shared as %v: %s", s.name, by, v)
 		})
 	}
 }

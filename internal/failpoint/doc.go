@@ -12,17 +12,40 @@ const (
 	BetweenSteps            = "between_steps"              // one step of a fleet is done, the next is waiting
 )
 
-// The named points of the switches, which a request meets only when people stop, resume or restore.
+// The points of those who ask and vote: nothing of what they do may be visible.
+const (
+	DuringSubmit = "during_submit" // the request is inserted and not committed
+	DuringVote   = "during_vote"   // the vote is inserted and not committed
+)
+
+// The points of fleets and time-boxes.
+const (
+	BeforePause  = "before_pause"  // a wave has ended and the stop rule holds the rest, nothing of that is written
+	AfterAsking  = "after_asking"  // people are asked whether to go on, the paused request does not name the question yet
+	BeforeResume = "before_resume" // people said yes to going on, nothing of that is written
+	BoxArmed     = "box_armed"     // a step succeeded and its time-box is armed
+	BoxReleasing = "box_releasing" // the request that ends a time-box is committed, nothing of it is sent
+)
+
+// The points of the switches, which are met only when people stop or restore.
 const (
 	AfterStop     = "after_stop"     // the stop is in the audit, what it covers is not yet cancelled
-	BeforeResume  = "before_resume"  // people said yes to going on, nothing of that is written
 	DuringRestore = "during_restore" // a restored database is being compared with the tenant
 )
 
-// Switches lists the points of the switches.
-func Switches() []string { return []string{AfterStop, BeforeResume, DuringRestore} }
+// The points of the audit.
+const (
+	DuringExport    = "during_export"    // rows of a batch are exported, that they are is not noted
+	AfterCheckpoint = "after_checkpoint" // a checkpoint is written, the process does not know it yet
+)
 
-// Names lists every point that a request meets by itself.
+// Names lists every point.
 func Names() []string {
-	return []string{BeforeClaim, AfterClaimBeforePost, PostSentAnswerLost, AnswerReceivedNotStored, DuringFollow, BetweenSteps}
+	return []string{
+		BeforeClaim, AfterClaimBeforePost, PostSentAnswerLost, AnswerReceivedNotStored, DuringFollow, BetweenSteps,
+		DuringSubmit, DuringVote,
+		BeforePause, AfterAsking, BeforeResume, BoxArmed, BoxReleasing,
+		AfterStop, DuringRestore,
+		DuringExport, AfterCheckpoint,
+	}
 }

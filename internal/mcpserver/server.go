@@ -36,6 +36,8 @@ type Options struct {
 	Logger *slog.Logger
 	// StartWait is how long a call waits for Dispatcher; 15 s unless set.
 	StartWait time.Duration
+	// ProgressEvery is the shortest time between two notifications of progress of one call; 1 s unless set.
+	ProgressEvery time.Duration
 	// MaxBody bounds one message, in bytes; 1 MiB unless set. Hosts are further Host names that HTTP requests may carry,
 	// besides loopback ones.
 	MaxBody int64
@@ -73,6 +75,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.StartWait <= 0 {
 		o.StartWait = defaultStartWait
+	}
+	if o.ProgressEvery <= 0 {
+		o.ProgressEvery = progressEvery
 	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
@@ -154,7 +159,12 @@ func (s *Server) call(ctx context.Context, name string, req mcp.CallToolRequest)
 	if err != nil {
 		return tools.Result{}, notReady(ctx, err)
 	}
-	return d.Call(ctx, tools.Call{Tool: name, Args: args, Requester: s.o.Requester(ctx, agent(ctx))})
+	c := tools.Call{Tool: name, Args: args, Requester: s.o.Requester(ctx, agent(ctx))}
+	if m := s.meter(ctx, req); m != nil {
+		defer m.close()
+		c.Progress = m.told
+	}
+	return d.Call(ctx, c)
 }
 
 // notReady is the refusal of a call that came before the server could serve it, or when it never can.

@@ -93,13 +93,13 @@ func Verify(ctx context.Context, db *store.DB, r approvals.Request) error {
 
 // Verified is Verify, and returns the audit rows that it went by.
 func Verified(ctx context.Context, db *store.DB, r approvals.Request) ([]approvals.Event, error) {
-	events, err := history(ctx, db, r.ID)
+	events, err := db.Trail(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	fault := approvals.CheckHistory(r, events)
-	if fault == nil {
-		return events, notWithdrawn(r, events)
+	wrong := Agrees(r, events)
+	if approvals.KindOf(wrong) != approvals.KindTampering {
+		return events, wrong
 	}
 	// The rows were read after r, so another process may have moved it in between. Only what is still the same is wrong.
 	now, err := db.Request(ctx, r.ID)
@@ -109,7 +109,17 @@ func Verified(ctx context.Context, db *store.DB, r approvals.Request) ([]approva
 	if !sameVersions(r, now) {
 		return nil, approvals.Refuse(approvals.KindConflict, nil, "request %s was changed meanwhile; look again", r.ID)
 	}
-	return nil, fault
+	return nil, wrong
+}
+
+// Agrees compares r with its audit rows that were read together with it: KindTampering when they don't agree, and
+// KindDenied when it was withdrawn, whatever became of its steps since.
+func Agrees(r approvals.Request, events []approvals.Event) error {
+	fault := approvals.CheckHistory(r, events)
+	if fault == nil {
+		return notWithdrawn(r, events)
+	}
+	return fault
 }
 
 func notWithdrawn(r approvals.Request, events []approvals.Event) error {
@@ -123,22 +133,3 @@ func sameVersions(a, b approvals.Request) bool {
 	return a.Version == b.Version && a.State == b.State && len(a.Votes) == len(b.Votes) &&
 		slices.EqualFunc(a.Steps, b.Steps, func(x, y approvals.StepStatus) bool { return x.Version == y.Version && x.State == y.State })
 }
-
-func history(ctx context.Context, db *store.DB, id string) ([]approvals.Event, error) {
-	var all []approvals.Event
-	var after int64
-	for {
-		rows, err := db.Events(ctx, store.Query{After: after, RequestID: id, Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		if len(rows) < page {
-			return all, nil
-		}
-		after = rows[len(rows)-1].Seq
-	}
-}
-
-// page is how many audit rows are read at a time.
-const page = 200

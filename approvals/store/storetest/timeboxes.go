@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,38 @@ func testBoxAudit(t *testing.T, s suite) {
 	}
 	require.Equal(t, []string{"armed: until 16:00", "releasing: by request BBBB0001", "closed: released"}, said, "a touch leaves no row")
 	verified(t, s.db)
+	testBoxTampering(t, s)
+}
+
+// testBoxTampering changes time-boxes behind the store's back. Whoever closes or removes one by hand is found.
+func testBoxTampering(t *testing.T, s suite) {
+	t.Helper()
+	raw := Raw(t, s.url)
+	for _, c := range []struct{ change, undo, want string }{
+		{
+			"UPDATE timeboxes SET state = 'armed'", "UPDATE timeboxes SET state = 'closed'",
+			`the time-box of step 1 of request AAAA0001 is "armed", but the audit says "closed"`,
+		},
+		{
+			"UPDATE timeboxes SET idx = 0", "UPDATE timeboxes SET idx = 1",
+			"the time-box of step 1 of request AAAA0001 is in the audit but not in the table: it was removed",
+		},
+		{
+			"INSERT INTO timeboxes SELECT request_id, 0, target, tool, state, version, armed_ms, due_ms, try_ms, release_id, trouble, message, updated_ms FROM timeboxes",
+			"DELETE FROM timeboxes WHERE idx = 0", "the time-box of step 0 of request AAAA0001 is not in the audit",
+		},
+		{"DELETE FROM timeboxes", "", "the time-box of step 1 of request AAAA0001 is in the audit but not in the table: it was removed"},
+	} {
+		require.EqualValues(t, 1, Exec(t, raw, c.change))
+		report, err := s.db.VerifyAudit(context.Background())
+		require.NoError(t, err)
+		require.NotEmpty(t, report.Faults, c.change)
+		require.Contains(t, strings.Join(report.Faults, "\n"), c.want)
+		if c.undo != "" {
+			Exec(t, raw, c.undo)
+			verified(t, s.db)
+		}
+	}
 }
 
 // testTimeboxRefuses is about what no time-box may be, and about the target's name.
