@@ -17,7 +17,8 @@ func TestAWaveThatWaitsForTheEndIsTheStricterOne(t *testing.T) {
 			approvals.Wave{Width: 5, StopOver: 20}, approvals.Wave{Width: 3, StopOver: 30, Wait: time.Hour}, approvals.Wave{Width: 3, StopOver: 20},
 		},
 		"the longer while": {
-			approvals.Wave{Width: 5, StopOver: 20, Wait: time.Minute}, approvals.Wave{Width: 9, StopOver: 20, Wait: time.Hour},
+			approvals.Wave{Width: 5, StopOver: 20, Wait: time.Minute},
+			approvals.Wave{Width: 9, StopOver: 20, Wait: time.Hour},
 			approvals.Wave{Width: 5, StopOver: 20, Wait: time.Hour},
 		},
 		"both until they ended": {approvals.Wave{Width: 5}, approvals.Wave{Width: 6}, approvals.Wave{Width: 5}},

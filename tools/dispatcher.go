@@ -142,6 +142,9 @@ type Result struct {
 	Text string
 	// Request is the request that an acting call made; nil for reading calls and dry runs.
 	Request *approvals.Request
+	// Joined tells the caller that others asked for the same before, and what follows from that; empty otherwise. The output
+	// says it too.
+	Joined string
 }
 
 // Call runs a reading tool that policy allows, or plans an acting one and submits the plan to the gate. Every error is an
@@ -231,7 +234,9 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 		on.log.WarnContext(ctx, "not everything about a new request could be shown", "request", r.ID, "error", err)
 		v = on.viewOf(r)
 	}
-	return Result{Tool: tool.tool.Name, Output: v, Text: v.text(), Request: &r}, nil
+	told := gate.Joined(r, on.who.Person)
+	v.Message = strings.TrimSpace(told + " " + v.Message)
+	return Result{Tool: tool.tool.Name, Output: v, Text: v.text(), Request: &r, Joined: told}, nil
 }
 
 // dryRun draws a plan with what policy would answer.

@@ -350,3 +350,28 @@ func TestNoStoreNoBreakGlass(t *testing.T) {
 	_, err := g.box.BreakGlass(t.Context(), emergency(1))
 	lab.Kind(t, approvals.KindStore, err)
 }
+
+// TestAPolicyFileGivesTheGlassItsTimes breaks the glass under policies as people write them, whatever their rules would have
+// asked for.
+func TestAPolicyFileGivesTheGlassItsTimes(t *testing.T) {
+	const section = "break_glass: {people: [UANN], tools: [isolate_devices], tell: [leads]}\n"
+	for name, rules := range map[string]string{
+		"allow":   "rules:\n  - {name: free, outcome: allow}\n",
+		"confirm": "rules:\n  - {name: own, outcome: confirm}\n",
+		"approve": "rules:\n  - {name: two, outcome: approve, count: 2, expires: 5m, start_before: 2m, escalate: [{after: 1m, to: leads}]}\n",
+		"protect": "rules:\n  - {name: free, outcome: allow}\nprotect:\n  - {name: dear, devices: [hostdevice-0], then: {count: 2, from: leads}}\n",
+		"quiet":   "rules:\n  - {name: free, outcome: allow}\nquiet_hours: {zone: UTC, from: \"00:00\", to: \"24:00\", then: {count: 2, from: leads}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Each(t, func(t *testing.T, l *lab.Lab) {
+				g := newGlass(l, lab.ParsePolicy(t, rules+section))
+				r, err := g.box.BreakGlass(t.Context(), emergency(1))
+				require.NoError(t, err)
+				require.True(t, r.ExpiresAt.After(r.CreatedAt))
+				require.Positive(t, r.StartWithin)
+				require.Equal(t, approvals.Succeeded, g.Settle(r.ID).State)
+				require.Len(t, g.Tenant.Sends(), 1)
+			})
+		})
+	}
+}

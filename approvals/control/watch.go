@@ -86,11 +86,8 @@ func (b *Board) readOn(ctx context.Context) (fault string, err error) {
 			return "", err
 		}
 		for _, e := range rows {
-			if e.Seq != w.seq+1 || e.PrevHash != w.hash {
-				return fmt.Sprintf("audit row %d does not continue row %d, which this process read before: a row was removed or altered", e.Seq, w.seq), nil
-			}
-			if err := store.VerifyHash(e); err != nil {
-				return err.Error(), nil
+			if fault := w.wrong(e); fault != "" {
+				return fault, nil
 			}
 			w.seq, w.hash = e.Seq, e.Hash
 			if e.Type == approvals.EventStopped || e.Type == approvals.EventLifted {
@@ -106,6 +103,17 @@ func (b *Board) readOn(ctx context.Context) (fault string, err error) {
 		fault = fmt.Sprintf("the audit ends at row %d, and this process has read row %d: rows were removed, or an older database was put in its place", head, w.seq)
 	}
 	return fault, err
+}
+
+// wrong says what is wrong with the next row; empty when nothing is.
+func (w *watch) wrong(e approvals.Event) string {
+	if e.Seq != w.seq+1 || e.PrevHash != w.hash {
+		return fmt.Sprintf("audit row %d does not continue row %d, which this process read before: a row was removed or altered", e.Seq, w.seq)
+	}
+	if err := store.VerifyHash(e); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // alarm stops everything because the audit is not what it was, durably, and begins to read anew after that. Until the

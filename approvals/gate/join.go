@@ -33,6 +33,15 @@ func (g *Gate) twin(ctx context.Context, tx *store.Tx, r approvals.Request) (app
 	return approvals.Request{}, false, nil
 }
 
+// Joined is what to tell a person who asked for what was asked for already; empty when they asked first, or not at all.
+func Joined(r approvals.Request, who approvals.Person) string {
+	if r.Requester.Same(who) || !slices.ContainsFunc(r.Attached, who.Same) {
+		return ""
+	}
+	return fmt.Sprintf("%s asked for the same before, so this is that request. You can't approve it, because you asked for it too; someone else must decide.",
+		r.Requester.ID)
+}
+
 // join adds the requester of r to those who asked for t. Whoever has asked for t already changes nothing. Whoever has voted
 // on it can't ask for it as well, because their vote would no longer count.
 func (g *Gate) join(ctx context.Context, tx *store.Tx, t, r approvals.Request) error {

@@ -68,7 +68,7 @@ func (b *Base) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.Store, err = store.Open(ctx, store.Options{URL: url, Logger: b.Log}); err != nil {
+	if b.Store, err = store.Open(ctx, store.Options{URL: url, Logger: b.Log, Clock: b.Config.Clock}); err != nil {
 		return err
 	}
 	b.onClose(func() { _ = b.Store.Close() })
@@ -76,7 +76,7 @@ func (b *Base) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Tools: facts, Logger: b.Log}); err != nil {
+	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Tools: facts, Logger: b.Log, Clock: b.Config.Clock}); err != nil {
 		return err
 	}
 	b.onClose(b.Gate.Close)
@@ -159,7 +159,7 @@ func (b *Base) OpenEvidence(containers Containers) error {
 	if err != nil {
 		open = func(context.Context) (evidence.Bucket, error) { return nil, err }
 	}
-	if b.Evidence, err = evidence.New(evidence.Options{Open: open, Logger: b.Log}); err == nil {
+	if b.Evidence, err = evidence.New(evidence.Options{Open: open, Logger: b.Log, Clock: b.Config.Clock}); err == nil {
 		b.onClose(func() { _ = b.Evidence.Close() })
 	}
 	return err

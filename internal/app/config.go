@@ -26,6 +26,8 @@ type Config struct {
 
 	// Sim is set by `--tenant sim`: a simulated tenant is started and used instead of a real one.
 	Sim bool
+	// Clock is the time that everything is reckoned by; time.Now when nil. Only demos and tests set it.
+	Clock func() time.Time `json:"-"`
 	// StoreOnly is set for commands that only look into the store, and so need no tenant.
 	StoreOnly bool
 	// Set holds the names of the variables that had a value, so that a refusal can name them.

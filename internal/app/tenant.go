@@ -202,6 +202,6 @@ func (b *Base) Dispatcher(cred Credential) (*tools.Dispatcher, error) {
 	}
 	return tools.NewDispatcher(tools.Options{
 		Reader: reader, Gate: b.Gate, Evidence: b.Evidence, Tenant: b.Config.Tenant.ID, Cloud: b.Config.Tenant.Cloud().Name,
-		TokenInfo: b.TokenInfo(signIn), Logger: b.Log, MaxDevices: b.Config.Policy.MaxDevices,
+		TokenInfo: b.TokenInfo(signIn), Logger: b.Log, Clock: b.Config.Clock, MaxDevices: b.Config.Policy.MaxDevices,
 	})
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -69,7 +70,11 @@ func TestTheStoryIsToldAsItHappens(t *testing.T) {
 		"6. The on-call approver presses Approve", "POST /api/machines/", "/isolate", "exactly one POST for this approval (writes so far: 1)",
 		"7. The action is followed to its end", "Done: isolate devices",
 		"8. The device is released the same way", "/unisolate", "exactly one POST for this approval (writes so far: 2)", "host01 is back on the network",
-		"9. The audit is verified", "two approvals, two writes",
+		"9. Isolated again, for 15 minutes only", "for 15m, each released 15m after", "(writes so far: 3)", "Time-box: 1 of 1 still to be undone",
+		"10. Any responder stops everything", "@alice", "types /mde stop", "Everything is stopped", "everything is stopped since", "(writes so far: 3)",
+		"11. Only approvers lift it, two of them", "Approval needed: lift stop", "Needs 2 of group", "@bob", "@carol", "nothing is stopped any more",
+		"12. Fifteen minutes later", "/unisolate", "(writes so far: 4)", "host01 is back on the network, by request",
+		"13. The audit is verified", "three approved by people, one by what they approved",
 		"All of it happened as told",
 	)
 	require.NotContains(t, out.String(), "\x1b", "no colours where nobody looks")
@@ -120,13 +125,16 @@ func strangersWrite(t *testing.T, h *house) {
 
 func deviceFails(_ *testing.T, h *house) { h.tenant.FailingDevices = []string{mdesim.NameHost} }
 
-func TestAnEmptyAuditDoesNotVerify(t *testing.T) {
+func TestAnAlteredAuditEndsTheStory(t *testing.T) {
 	t.Parallel()
-	h, err := build(t.Context(), Options{})
+	s := gateStory(t)
+	id := s.isolates(t, map[string]any{"devices": []string{"host01"}, "reason": "beaconing"})
+	db, err := sql.Open("sqlite", filepath.Join(s.dir, "gate.db")+"?_pragma=busy_timeout(5000)")
 	require.NoError(t, err)
-	defer h.close()
-	s := &story{house: h, screen: newScreen(new(bytes.Buffer), h.workspace.DisplayName)}
-	require.ErrorContains(t, s.audit(t.Context()), "the audit is empty")
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(t.Context(), "UPDATE requests SET state = 'denied', decided_ms = 1, finished_ms = 1 WHERE id = $1", id)
+	require.NoError(t, err)
+	require.ErrorContains(t, s.audit(t.Context()), "the audit does not verify")
 }
 
 func TestACancelledStoryEndsAtOnce(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/mde-ops/mde-ops/internal/app"
@@ -33,15 +34,26 @@ type Options struct {
 
 // The times of a demo: short enough to watch, in the same order as the real ones.
 const (
-	actionPending = 300 * time.Millisecond
-	actionRunning = 700 * time.Millisecond
+	actionPending = 200 * time.Millisecond
+	actionRunning = 450 * time.Millisecond
 	startLimit    = 30 * time.Second
 )
+
+// clock is the time of everything in a house. It can be sent ahead, so that nobody waits for the end of a time-box.
+type clock struct{ ahead atomic.Int64 }
+
+// Now is the clock's time.
+func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// forward sends the clock ahead.
+func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // house is everything that a demo runs.
 type house struct {
 	log       *slog.Logger
 	dir       string
+	clock     *clock
+	policy    string // the content of a policy file; the default policy when empty
 	tenant    *mdesim.Tenant
 	sim       *simtenant.Running
 	workspace *slacksim.Workspace
@@ -57,7 +69,12 @@ type house struct {
 
 // build starts the house and waits until the bot is connected.
 func build(ctx context.Context, o Options) (*house, error) {
-	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1)}
+	return furnish(ctx, o, "")
+}
+
+// furnish is build with a policy.
+func furnish(ctx context.Context, o Options, policy string) (*house, error) {
+	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy}
 	if o.Verbose {
 		h.log = app.NewLogger(o.Log, app.Log{Level: slog.LevelDebug, Format: "text"})
 	}
@@ -87,7 +104,7 @@ func (h *house) startSims(context.Context) error {
 	}
 	h.dir = dir
 	h.onClose(func() { _ = os.RemoveAll(dir) })
-	h.tenant = &mdesim.Tenant{ActionPending: actionPending, ActionRunning: actionRunning, Log: h.log}
+	h.tenant = &mdesim.Tenant{ActionPending: actionPending, ActionRunning: actionRunning, Clock: h.clock.Now, Log: h.log}
 	if h.sim, err = simtenant.Start(h.tenant, ""); err != nil {
 		return err
 	}
@@ -106,18 +123,33 @@ func (h *house) startSims(context.Context) error {
 		return fmt.Errorf("the simulated workspace can't start: %w", err)
 	}
 	h.onClose(h.slack.Close)
-	h.makeEnviron()
-	return nil
+	return h.makeEnviron()
 }
 
 // makeEnviron writes the configuration as an administrator would, so that the demo runs what production runs.
-func (h *house) makeEnviron() {
+func (h *house) makeEnviron() error {
 	h.environ = append(
 		h.sim.Environ(),
 		"MDE_STORE=sqlite:"+filepath.Join(h.dir, "gate.db"),
 		"MDE_APPROVER_GROUP="+slacksim.OnCall,
 		"MDE_POLL_INTERVAL=250ms",
+		"MDE_SWEEP_EVERY=250ms", // a clock that was sent ahead is noticed by a sweep,
+		"MDE_RECOVER_AFTER=1s",  // which looks for what is late by that
+		"MDE_EVIDENCE="+filepath.Join(h.dir, "evidence"),
 	)
+	if h.policy == "" {
+		return nil
+	}
+	file := filepath.Join(h.dir, "policy.yaml")
+	h.environ = append(h.environ, "MDE_POLICY_FILE="+file)
+	return os.WriteFile(file, []byte(h.policy), 0o600)
+}
+
+// configured reads the configuration as a program would, and sets the house's clock.
+func (h *house) configured(ctx context.Context, environ []string) (app.Config, error) {
+	cfg, err := app.Load(ctx, environ, false)
+	cfg.Clock = h.clock.Now
+	return cfg, err
 }
 
 func (h *house) startBot(ctx context.Context) error {
@@ -126,7 +158,7 @@ func (h *house) startBot(ctx context.Context) error {
 		return err
 	}
 	tokens := h.workspace.Tokens()
-	cfg, err := app.Load(ctx, slices.Concat(h.sim.WriteEnviron(), h.environ, []string{
+	cfg, err := h.configured(ctx, slices.Concat(h.sim.WriteEnviron(), h.environ, []string{
 		"MDE_SLACK_API_URL=" + h.slack.APIURL(),
 		"MDE_SLACK_BOT_TOKEN=" + tokens.Bot,
 		"MDE_SLACK_APP_TOKEN=" + tokens.App,
@@ -134,7 +166,7 @@ func (h *house) startBot(ctx context.Context) error {
 		"MDE_SLACK_CHANNELS=" + slacksim.Security,
 		"MDE_SLACK_APPROVAL_CHANNEL=" + slacksim.Security,
 		"MDE_VOTE_SIGNING_KEY=" + key,
-	}), false)
+	}))
 	if err != nil {
 		return err
 	}
@@ -171,7 +203,7 @@ func (h *house) runBot(ctx context.Context) error {
 }
 
 func (h *house) startServer(ctx context.Context) error {
-	cfg, err := app.Load(ctx, append([]string{"MDE_IDENTITY=cli"}, h.environ...), false)
+	cfg, err := h.configured(ctx, append([]string{"MDE_IDENTITY=cli"}, h.environ...))
 	if err != nil {
 		return err
 	}

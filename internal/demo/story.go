@@ -22,6 +22,7 @@ type story struct {
 	*screen
 	assistant *assistant
 	isolate   played
+	boxed     played
 }
 
 // played is one request on its way.
@@ -104,6 +105,10 @@ func (s *story) chapters() []chapter {
 		{"The on-call approver presses Approve: exactly one POST reaches the tenant", s.approve},
 		{"The action is followed to its end", s.follow},
 		{"The device is released the same way", s.release},
+		{"Isolated again, for 15 minutes only: the release is part of what is approved", s.timebox},
+		{"Any responder stops everything, and the assistant is refused", s.stop},
+		{"Only approvers lift it, two of them", s.lift},
+		{"Fifteen minutes later the device is released by itself", s.released},
 		{"The audit is verified", s.audit},
 	}
 }
@@ -175,7 +180,11 @@ func (s *story) ask(ctx context.Context) error {
 
 // submit asks for a tool on host01 and waits for its card in the workspace.
 func (s *story) submit(ctx context.Context, tool, reason string) (played, error) {
-	ans, err := s.assistant.call(ctx, tool, map[string]any{"devices": []string{"host01"}, "reason": reason})
+	return s.submitWith(ctx, tool, map[string]any{"devices": []string{"host01"}, "reason": reason})
+}
+
+func (s *story) submitWith(ctx context.Context, tool string, args map[string]any) (played, error) {
+	ans, err := s.assistant.call(ctx, tool, args)
 	if err := errors.Join(err, ans.must()); err != nil {
 		return played{}, err
 	}
@@ -353,5 +362,5 @@ func (s *story) audit(ctx context.Context) error {
 		return errors.New("the audit is empty")
 	}
 	s.good("%d rows, chained to %s…; every request is what its rows say", report.Rows, report.Head[:12])
-	return s.writes(2, "two approvals, two writes")
+	return s.writes(4, "three approved by people, one by what they approved")
 }

@@ -35,8 +35,8 @@ type terminal struct {
 }
 
 // Terminal runs the bot in a simulated workspace that is drawn here. Lines are what a person types: /mde commands, a
-// number to press that button, /as NAME to be somebody else, /wait to see the running requests end, /quit. Piped input runs as a
-// script: each line is echoed, and a line that the workspace can't carry out ends it with an error.
+// number to press that button, /as NAME to be somebody else, /wait to see the running requests end, /later TIME to send the
+// clock ahead, /quit. Piped input runs as a script: each line is echoed, and a line that the workspace can't carry out ends it with an error.
 func Terminal(ctx context.Context, o Options) error {
 	h, err := build(ctx, o)
 	if err != nil {
@@ -60,10 +60,12 @@ func newTerminal(h *house, o Options) *terminal {
 func (t *terminal) intro(me string) {
 	t.me = me
 	fmt.Fprintf(t.w, `You are @%s in #security. Type
-  /mde isolate host01 because beaconing to a known C2     (/mde help lists more)
+  /mde isolate host01 --for 4h because beaconing to a known C2     (/mde help lists more)
+  /mde stop because the wrong devices   to stop everything;  /mde lift because REASON   to ask approvers to lift that
   /as bob     to be somebody else: alice (asks), bob (asks, on call), carol (on call: only presses buttons), dave (guest)
   1           to press the button with that number on the newest card that waits; "K7Q2M4XT 1" on that request's card
-  /wait       to wait until nothing is under way;  /close to close a dialog;  /quit to end
+  /wait       to wait until nothing is under way;  /later 4h to send the clock ahead, so that time-boxes end
+  /close      to close a dialog; one with several fields takes them in one line, with | between;  /quit to end
 `, me)
 }
 
@@ -143,6 +145,8 @@ func (t *terminal) line(ctx context.Context, line string) (done bool, err error)
 		err = t.as(strings.TrimPrefix(strings.TrimSpace(rest), "@"))
 	case "/wait":
 		err = t.settle(limited)
+	case "/later":
+		err = t.later(limited, strings.TrimSpace(rest))
 	case "/close":
 		err = t.closeDialog(limited)
 	case "/mde":
@@ -210,7 +214,11 @@ func (t *terminal) dialog(ctx context.Context, v slacksim.View) error {
 		_, err := t.workspace.Close(ctx, t.me, v.ID)
 		return err
 	}
-	fmt.Fprintln(t.w, "   Type the answer and press Enter, or /close.")
+	hint := "Type the answer and press Enter, or /close."
+	if n := len(inputs(v)); n > 1 {
+		hint = fmt.Sprintf("Type the %d answers with | between and press Enter, or /close.", n)
+	}
+	fmt.Fprintln(t.w, "   "+hint)
 	return nil
 }
 
@@ -247,16 +255,54 @@ func (t *terminal) press(ctx context.Context, line string) error {
 	return t.outcome(ctx, out, before)
 }
 
-// answer gives a line to the only field of a dialog.
+// later sends the clock ahead, and waits for what that ends.
+func (t *terminal) later(ctx context.Context, by string) error {
+	d, err := time.ParseDuration(by)
+	if err != nil || d <= 0 || d > maxLater {
+		return fmt.Errorf("%q is no time to send the clock ahead by; write it as 15m or 4h, up to %v", by, maxLater)
+	}
+	t.clock.forward(d)
+	return t.settle(ctx)
+}
+
+// maxLater is shorter than a simulated sign-in is good for, with something left to work with.
+const maxLater = 12 * time.Hour
+
+// fields gives a line to the fields of a dialog, in order.
+func fields(v slacksim.View, line string) (map[string]string, error) {
+	ids := inputs(v)
+	parts := []string{line}
+	if len(ids) > 1 {
+		parts = strings.Split(line, "|")
+	}
+	if len(parts) != len(ids) {
+		return nil, fmt.Errorf("the dialog has %d fields and %q fills %d; write them in one line with | between, or /close", len(ids), line, len(parts))
+	}
+	values := make(map[string]string, len(ids))
+	for i, id := range ids {
+		values[id] = strings.TrimSpace(parts[i])
+	}
+	return values, nil
+}
+
+// inputs are the fields of a dialog.
+func inputs(v slacksim.View) (ids []string) {
+	for _, b := range v.Blocks {
+		if b.Type == "input" {
+			ids = append(ids, b.BlockID)
+		}
+	}
+	return ids
+}
+
+// answer gives a line to the fields of a dialog.
 func (t *terminal) answer(ctx context.Context, v slacksim.View, line string, before int) error {
 	if _, err := strconv.Atoi(line); err == nil {
 		return fmt.Errorf("a dialog is open and %q is no answer to it; type words, or /close", line)
 	}
-	values := make(map[string]string)
-	for _, b := range v.Blocks {
-		if b.Type == "input" {
-			values[b.BlockID] = line
-		}
+	values, err := fields(v, line)
+	if err != nil {
+		return err
 	}
 	out, err := t.workspace.Submit(ctx, t.me, v.ID, values)
 	if err != nil {
@@ -356,6 +402,23 @@ func (t *terminal) allRest(ctx context.Context, skip func(approvals.Request) boo
 		if !resting(r) || !posted || card.Version < r.Version {
 			return false, nil
 		}
+		if late, err := t.late(ctx, r); late || err != nil {
+			return false, err
+		}
 	}
 	return true, nil
+}
+
+// late reports whether a time-box of r is over and its step is about to be undone.
+func (t *terminal) late(ctx context.Context, r approvals.Request) (bool, error) {
+	if r.Plan.TimeBox == nil {
+		return false, nil
+	}
+	boxes, err := t.bot.Gate.Timeboxes(ctx, r.ID)
+	for _, b := range boxes {
+		if b.Open() && b.Trouble == "" && !t.clock.Now().Before(b.Due) {
+			return true, err
+		}
+	}
+	return false, err
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 )
 
 func TestTheTerminalPlaysAScript(t *testing.T) {
@@ -63,4 +65,39 @@ func TestTheEndOfInputOrOfTheContextEndsTheTerminal(t *testing.T) {
 	defer func() { _ = typing.Close() }()
 	out := &watched{at: "You are @alice", then: cancel}
 	require.NoError(t, Terminal(ctx, Options{In: in, Out: out}))
+}
+
+func TestTheTerminalPlaysTheSwitchesAndATimeBox(t *testing.T) {
+	t.Parallel()
+	script, err := os.Open("testdata/switches.script")
+	require.NoError(t, err)
+	defer func() { _ = script.Close() }()
+	var out bytes.Buffer
+	require.NoError(t, Terminal(t.Context(), Options{In: script, Out: &out}))
+	inOrder(t, out.String(),
+		"/mde isolate host01 --for 4h", "/later 4h to send the clock ahead",
+		"@bob> 1", "is counted: it is approved",
+		"@bob> /wait", "Done: isolate devices", "its time runs, due",
+		"@bob> /mde stop because ransomware drill", "Everything is stopped", "STOPPED: nothing is done any more",
+		"@bob> /mde isolate host02", "Everything is stopped since", "approvers lift it in Slack",
+		"@alice> /mde lift because the drill is over", "Approval needed: lift stop",
+		"@bob> 1", "is counted",
+		"@bob> /mde isolate host03", "Everything is stopped since",
+		"@carol> 1", "is counted: it is approved",
+		"@carol> /wait", "Done: lift stop",
+		"@carol> /later 15m", "Done: release devices",
+	)
+}
+
+func TestADialogWithTwoFieldsTakesThemInOneLine(t *testing.T) {
+	t.Parallel()
+	v := slacksim.View{Blocks: []slacksim.Block{{Type: "section"}, {Type: "input", BlockID: "device"}, {Type: "input", BlockID: "why"}}}
+	got, err := fields(v, "host01.contoso.com | the C2 is live")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"device": "host01.contoso.com", "why": "the C2 is live"}, got)
+	_, err = fields(v, "host01.contoso.com")
+	require.ErrorContains(t, err, "has 2 fields")
+	got, err = fields(slacksim.View{Blocks: v.Blocks[:2]}, "no | not now")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"device": "no | not now"}, got)
 }

@@ -166,6 +166,9 @@ func (b *Bot) result(res tools.Result) message {
 	c := newComposer()
 	if r := res.Request; r != nil {
 		c.lines(fmt.Sprintf("Request %s is %s: %s.", r.ID, r.State, r.Plan.Preview))
+		if res.Joined != "" {
+			c.lines(res.Joined)
+		}
 		c.lines(approval(*r)...)
 		if len(r.Plan.Warnings) > 0 {
 			c.lines(bullets(r.Plan.Warnings)...)

@@ -58,7 +58,7 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), Roles: roles})
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), Roles: roles, Clock: a.Config.Clock})
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (a *App) roles() (slackbot.Roles, error) {
 
 // buildBoard makes the switches, which believe a lift only with the votes behind it.
 func (a *App) buildBoard(people *slackbot.People, verifier *approvals.Verifier) (*control.Board, error) {
-	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: a.Policy, Verifier: verifier, Directory: people, Activity: a.Store})
+	tally, err := approvals.NewTally(approvals.TallyOptions{Policy: a.Policy, Verifier: verifier, Directory: people, Activity: a.Store, Clock: a.Config.Clock})
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +108,20 @@ func (a *App) buildBoard(people *slackbot.People, verifier *approvals.Verifier) 
 	if err != nil {
 		return nil, err
 	}
-	return control.New(control.Options{Store: a.Store, Tools: facts, Tally: tally, Logger: a.Log})
+	return control.New(control.Options{Store: a.Store, Tools: facts, Tally: tally, Logger: a.Log, Clock: a.Config.Clock})
 }
 
 // buildWorker makes the worker. It acts with the writing credential; where none is configured the reading one serves,
 // and the tenant refuses what it may not do.
 func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier) (*worker.Worker, error) {
+	facts, err := tools.Facts()
+	if err != nil {
+		return nil, err
+	}
 	notifier, err := slackbot.NewNotifier(slackbot.NotifierOptions{
 		APIURL: a.Config.Slack.APIURL, BotToken: a.Config.Slack.BotToken.Reveal(),
-		Store: a.Store, ApprovalChannel: a.Config.Slack.ApprovalChannel, Logger: a.Log,
+		Store: a.Store, ApprovalChannel: a.Config.Slack.ApprovalChannel, Logger: a.Log, Clock: a.Config.Clock,
+		Gate: a.Gate, Board: a.board, Tools: facts, Tell: a.tell(),
 	})
 	if err != nil {
 		return nil, err
@@ -126,19 +131,15 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 		return nil, err
 	}
 	performer, err := tools.NewPerformer(tools.PerformerOptions{
-		Reader: client, Writer: client, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate,
+		Reader: client, Writer: client, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate, Clock: a.Config.Clock,
 	})
-	if err != nil {
-		return nil, err
-	}
-	risks, err := tools.Facts()
 	if err != nil {
 		return nil, err
 	}
 	t := a.Config.Timing
 	return worker.New(worker.Options{
 		Store: a.Store, Policy: a.Policy, Verifier: verifier, Directory: people,
-		Performer: performer, Tools: risks, Notifier: notifier, Logger: a.Log,
+		Performer: performer, Tools: facts, Notifier: notifier, Logger: a.Log, Clock: a.Config.Clock,
 		Board: a.board, Gate: a.Gate, Restored: a.restored(),
 		Timing: worker.Timing{
 			Poll: t.Poll, Grace: t.Grace, SendLimit: t.SendLimit, WriteTimeout: t.WriteTimeout,
@@ -147,10 +148,22 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	})
 }
 
+// tell are the groups that policy has called when somebody breaks the glass.
+func (a *App) tell() []approvals.Group {
+	p, ok := a.Policy.(interface {
+		BreakGlass() (tools []string, tell []approvals.Group, ok bool)
+	})
+	if !ok {
+		return nil
+	}
+	_, tell, _ := p.BreakGlass()
+	return tell
+}
+
 func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifier *approvals.Verifier) (*slackbot.Bot, error) {
 	box, err := ballot.New(ballot.Options{
 		Store: a.Store, Policy: a.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: a.Log,
-		Switches: a.board,
+		Switches: a.board, Clock: a.Config.Clock,
 	})
 	if err != nil {
 		return nil, err
@@ -164,7 +177,7 @@ func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifi
 		APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), AppToken: slack.AppToken.Reveal(),
 		Dispatcher: dispatcher, Gate: a.Gate, Ballot: box, Store: a.Store, People: people, Board: a.board,
 		ResponderGroup: approvals.Group{Name: "responders", Slack: slack.ResponderGroup}, Channels: slack.Channels, ApprovalChannel: slack.ApprovalChannel,
-		Logger: a.Log,
+		Logger: a.Log, Clock: a.Config.Clock,
 	})
 }
 

@@ -1,0 +1,276 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+)
+
+// The gate's longer ways, with an assistant over MCP and people in Slack, on everything that production runs.
+
+// gatePolicy has waves and an emergency way.
+const gatePolicy = `version: 1
+groups:
+  oncall: {slack: ` + slacksim.OnCall + `}
+defaults:
+  from: oncall
+  waves: {width: 2, stop_over: 20, wait: 10m}
+break_glass:
+  people: [` + slacksim.Alice + `]
+  tools: [isolate_devices]
+  tell: [oncall]
+`
+
+func gateStory(t *testing.T) *story {
+	t.Helper()
+	h, err := furnish(t.Context(), Options{}, gatePolicy)
+	require.NoError(t, err)
+	t.Cleanup(h.close)
+	s := &story{house: h, screen: newScreen(new(bytes.Buffer), h.workspace.DisplayName)}
+	s.assistant, err = newAssistant(t.Context(), h.url, s.screen)
+	require.NoError(t, err)
+	t.Cleanup(s.assistant.close)
+	return s
+}
+
+// isolates lets the assistant ask to isolate devices, and returns the request's id.
+func (s *story) isolates(t *testing.T, args map[string]any) string {
+	t.Helper()
+	ans, err := s.assistant.call(t.Context(), "isolate_devices", args)
+	require.NoError(t, err)
+	require.NoError(t, ans.must())
+	id, err := ans.str("request_id")
+	require.NoError(t, err)
+	return id
+}
+
+// asked is what get_request answers the assistant.
+func (s *story) asked(t *testing.T, id string) map[string]any {
+	t.Helper()
+	ans, err := s.assistant.call(t.Context(), "get_request", map[string]any{"id": id})
+	require.NoError(t, err)
+	require.NoError(t, ans.must())
+	return ans.data
+}
+
+// approves presses Approve on a request's card.
+func (s *story) approves(t *testing.T, user, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stepLimit)
+	defer cancel()
+	card, err := s.cardOf(ctx, id, func(m slacksim.Message) bool { return len(m.Buttons()) > 1 })
+	require.NoError(t, err)
+	_, err = s.workspace.Click(ctx, user, slacksim.Security, card.TS, "Approve")
+	require.NoError(t, err)
+}
+
+func (s *story) ends(t *testing.T, id string) approvals.Request {
+	t.Helper()
+	r, err := s.mcp.Gate.Wait(t.Context(), id, func(r approvals.Request) bool { return r.State.Terminal() }, stepLimit)
+	require.NoError(t, err)
+	require.True(t, r.State.Terminal(), "request %s is still %s: %s", id, r.State, r.Message)
+	return r
+}
+
+// pending is the only request of a tool that waits.
+func (s *story) pending(t *testing.T, tool string) approvals.Request {
+	t.Helper()
+	var found []approvals.Request
+	require.Eventually(t, func() bool {
+		all, err := s.mcp.Gate.List(t.Context(), store.Filter{States: []approvals.State{approvals.Pending}})
+		require.NoError(t, err)
+		found = slices.DeleteFunc(all, func(r approvals.Request) bool { return r.Plan.Tool != tool })
+		return len(found) == 1
+	}, stepLimit, 20*time.Millisecond)
+	return found[0]
+}
+
+// shows waits until a request's card has a text.
+func (s *story) shows(t *testing.T, id, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stepLimit)
+	defer cancel()
+	_, err := s.cardOf(ctx, id, func(m slacksim.Message) bool {
+		return strings.Contains(slacksim.RenderText(m, slacksim.RenderOptions{Width: 500}), text)
+	})
+	if err != nil {
+		card, _ := s.cardOf(t.Context(), id, func(slacksim.Message) bool { return true })
+		t.Fatalf("the card of %s does not say %q: %v\n%s", id, text, err, slacksim.RenderText(card, slacksim.RenderOptions{Width: 120}))
+	}
+}
+
+func (s *story) verified(t *testing.T) {
+	t.Helper()
+	report, err := s.mcp.Gate.VerifyAudit(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, report.Faults)
+}
+
+func TestAFleetIsPausedGoesOnAndIsUndone(t *testing.T) {
+	t.Parallel()
+	s := gateStory(t)
+	s.tenant.FailingDevices = []string{"host04.contoso.com"}
+	fleet := s.isolates(t, map[string]any{"devices": []string{"host02", "host03", "host04", "host05", "host06"}, "reason": "ransomware"})
+	s.approves(t, slacksim.Bob, fleet)
+	question := s.pending(t, approvals.ToolResume)
+	s.shows(t, fleet, "Paused: isolate devices")
+	var view, progress map[string]any
+	require.Eventually(t, func() bool { // the question is there a moment before the request says which it is
+		view = s.asked(t, fleet)
+		progress = view["progress"].(map[string]any)
+		return progress["paused"].(map[string]any)["asks"] == question.ID
+	}, stepLimit, 20*time.Millisecond)
+	require.EqualValues(t, 2, progress["wave"])
+	require.EqualValues(t, 3, progress["waves"])
+	require.EqualValues(t, 1, progress["waiting"])
+	require.Contains(t, view["next"], "Request "+question.ID+" asks people in Slack whether to go on")
+	require.Equal(t, 4, s.tenant.Writes(), "the third wave stays")
+
+	s.approves(t, slacksim.Carol, question.ID)
+	r := s.ends(t, fleet)
+	require.Equal(t, approvals.Partial, r.State, r.Message)
+	s.shows(t, fleet, "Partly done: isolate devices")
+	require.Equal(t, 5, s.tenant.Writes())
+
+	told, err := s.types(t.Context(), slacksim.Alice, "undo "+fleet+" because it was a drill")
+	require.NoError(t, err)
+	undo := s.pending(t, "release_devices")
+	require.Len(t, undo.Plan.Steps, 4, "%s", told)
+	s.approves(t, slacksim.Bob, undo.ID)
+	require.Equal(t, approvals.Succeeded, s.ends(t, undo.ID).State)
+	require.Equal(t, 9, s.tenant.Writes())
+	ans, err := s.assistant.call(t.Context(), "undo_request", map[string]any{"id": fleet, "reason": "again"})
+	require.NoError(t, err)
+	require.True(t, ans.refused)
+	require.Contains(t, ans.text, "nothing of request "+fleet+" is left to take back")
+	s.verified(t)
+}
+
+func TestTheGlassIsBrokenInSlackOnly(t *testing.T) {
+	t.Parallel()
+	s := gateStory(t)
+	open := func(user string) slacksim.View {
+		_, err := s.workspace.Command(t.Context(), user, slacksim.Security, "/mde", "break-glass "+mdesim.NameHost+" because the C2 is live")
+		require.NoError(t, err)
+		var v slacksim.View
+		require.NoError(t, s.workspace.WaitFor(t.Context(), func(snap slacksim.Snapshot) bool {
+			i := slices.IndexFunc(snap.Views[user], func(v slacksim.View) bool { return v.Submit != nil })
+			if i >= 0 {
+				v = snap.Views[user][i]
+			}
+			return i >= 0
+		}))
+		return v
+	}
+	submit := func(user string, v slacksim.View, text string) slacksim.Outcome {
+		values, err := fields(v, text)
+		require.NoError(t, err)
+		out, err := s.workspace.Submit(t.Context(), user, v.ID, values)
+		require.NoError(t, err)
+		return out
+	}
+	v := open(slacksim.Bob)
+	require.NotEmpty(t, submit(slacksim.Bob, v, mdesim.NameHost+" | me too").Errors, "policy does not name him")
+	v = open(slacksim.Alice)
+	require.NotEmpty(t, submit(slacksim.Alice, v, "host02.contoso.com | the C2 is live").Errors, "not the device's name")
+	require.Zero(t, s.tenant.Writes())
+	require.Empty(t, submit(slacksim.Alice, v, mdesim.NameHost+" | the C2 is live").Errors)
+
+	all, err := s.mcp.Gate.List(t.Context(), store.Filter{})
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, approvals.Succeeded, s.ends(t, all[0].ID).State)
+	s.shows(t, all[0].ID, "BREAK-GLASS · Done: isolate devices")
+	require.Equal(t, 1, s.tenant.Writes())
+	require.True(t, s.tenant.Isolated(s.tenant.Device("host01").ID))
+
+	// The assistant of the same person has no such way.
+	other := s.isolates(t, map[string]any{"devices": []string{"host02"}, "reason": "break-glass: the C2 is live"})
+	require.Equal(t, "pending_approval", s.asked(t, other)["status"])
+	require.Equal(t, 1, s.tenant.Writes())
+	s.verified(t)
+}
+
+func TestTheSameAskedTwiceIsOneRequestThatNeitherApproves(t *testing.T) {
+	t.Parallel()
+	s := gateStory(t)
+	id := s.isolates(t, map[string]any{"devices": []string{"host01"}, "reason": "beaconing"})
+	require.Equal(t, id, s.isolates(t, map[string]any{"devices": []string{"host01.contoso.com"}, "reason": "asked again"}))
+	told, err := s.types(t.Context(), slacksim.Bob, "isolate host01 because beaconing")
+	require.NoError(t, err)
+	require.Contains(t, told, id)
+	s.shows(t, id, "Also asked for by")
+
+	before := len(s.workspace.Ephemerals(slacksim.Bob))
+	s.approves(t, slacksim.Bob, id)
+	require.NoError(t, s.workspace.WaitFor(t.Context(), func(snap slacksim.Snapshot) bool { return len(snap.Ephemerals[slacksim.Bob]) > before }))
+	r, err := s.mcp.Gate.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, approvals.Pending, r.State)
+	require.Empty(t, r.Votes)
+	s.approves(t, slacksim.Carol, id)
+	require.Equal(t, approvals.Succeeded, s.ends(t, id).State)
+	require.Equal(t, 1, s.tenant.Writes())
+	s.verified(t)
+}
+
+func TestAStopHoldsAFleetBetweenItsWavesUntilTwoLiftIt(t *testing.T) {
+	t.Parallel()
+	s := gateStory(t)
+	fleet := s.isolates(t, map[string]any{"devices": []string{"host02", "host03", "host04"}, "reason": "ransomware", "for": "1h"})
+	waiting := s.isolates(t, map[string]any{"devices": []string{"host07"}, "reason": "ransomware"})
+	s.approves(t, slacksim.Bob, fleet)
+	require.Eventually(t, func() bool { return s.tenant.Writes() == 2 }, stepLimit, 10*time.Millisecond)
+	_, err := s.types(t.Context(), slacksim.Bob, "stop response because the wrong fleet")
+	require.NoError(t, err)
+	require.Equal(t, approvals.Cancelled, s.ends(t, waiting).State)
+	require.Equal(t, "stopped", s.asked(t, waiting)["ended_by"])
+	s.shows(t, fleet, "Held: isolate devices")
+	require.Eventually(t, func() bool {
+		return s.asked(t, fleet)["progress"].(map[string]any)["succeeded"] == 2.0 // what was sent is followed
+	}, stepLimit, 50*time.Millisecond)
+	view := s.asked(t, fleet)
+	require.Contains(t, view["next"], "Held: the toolset response is stopped")
+	who, err := s.assistant.call(t.Context(), "whoami", map[string]any{"tool": "isolate_devices"})
+	require.NoError(t, err)
+	require.Contains(t, who.text, "/mde lift response")
+	lists, err := s.assistant.call(t.Context(), "list_requests", map[string]any{"state": "running"})
+	require.NoError(t, err)
+	require.Contains(t, lists.text, fmt.Sprintf("%s running, held", fleet))
+	require.Equal(t, 2, s.tenant.Writes())
+
+	// The assistant can't ask to lift it; a person in Slack can, and two others agree.
+	ans, err := s.assistant.call(t.Context(), approvals.ToolLift, map[string]any{"scope": "response", "reason": "please"})
+	require.NoError(t, err)
+	require.True(t, ans.refused)
+	require.Contains(t, ans.text, "in Slack only")
+	_, err = s.types(t.Context(), slacksim.Alice, "lift response because it was the right fleet")
+	require.NoError(t, err)
+	lift := s.pending(t, approvals.ToolLift)
+	s.approves(t, slacksim.Bob, lift.ID)
+	s.shows(t, lift.ID, "1 so far")
+	require.Equal(t, 2, s.tenant.Writes())
+	s.approves(t, slacksim.Carol, lift.ID)
+	require.Equal(t, approvals.Succeeded, s.ends(t, lift.ID).State)
+	require.Equal(t, approvals.Succeeded, s.ends(t, fleet).State)
+	require.Equal(t, 3, s.tenant.Writes())
+
+	// And all three are released when their time is over, by requests that nobody has to approve.
+	s.clock.forward(time.Hour + time.Minute)
+	require.Eventually(t, func() bool { return s.tenant.Writes() == 6 }, stepLimit, 20*time.Millisecond)
+	for _, host := range []string{"host02", "host03", "host04"} {
+		require.Eventually(t, func() bool { return !s.tenant.Isolated(s.tenant.Device(host).ID) }, stepLimit, 20*time.Millisecond)
+	}
+	s.verified(t)
+}
