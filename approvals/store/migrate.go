@@ -3,8 +3,10 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +31,28 @@ const (
 	onlySQLite   = "00002_append_only_sqlite.sql"
 	onlyPostgres = "00003_append_only_postgres.sql"
 )
+
+// Schema is a name for the tables that this version of the program makes, another one after every change of a migration.
+func Schema() (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(migrations, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := migrations.ReadFile(path)
+		fmt.Fprintf(sum, "%s %d %s", path, len(text), text)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	m, err := rivermigrate.New(riverpgxv5.New(nil), nil)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(sum, "%d", len(m.AllVersions()))
+	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
+}
 
 func migrateSQLite(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 	if err := migrateOurs(ctx, goose.DialectSQLite3, db, onlyPostgres); err != nil {

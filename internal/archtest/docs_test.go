@@ -70,6 +70,20 @@ func TestEveryTestThatThePagesNameExists(t *testing.T) {
 	require.Greater(t, total, 200)
 }
 
+// Somebody who reads what a crash leaves has to find every place in which a process can die on purpose.
+func TestThePageOnCrashesNamesEveryPoint(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join(moduleRoot(t), "internal/failpoint/doc.go"))
+	require.NoError(t, err)
+	_, crashes, found := strings.Cut(pages(t)["docs/approvals.md"], "\n## Crashes\n")
+	require.True(t, found)
+	points := regexp.MustCompile(`= "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	require.NotEmpty(t, points)
+	for _, p := range points {
+		require.Contains(t, crashes, "`"+p[1]+"`")
+	}
+}
+
 // anchors are the headings of a page as links name them.
 func anchors(text string) []string {
 	var all []string

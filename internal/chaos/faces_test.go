@@ -37,6 +37,7 @@ func askingAndVoting(tr *trial) {
 	rest(t, h, healthy, func() {})
 	v := tr.verdict(h, healthy)
 	require.Equal(t, tr.kills, v.requests, "one request for each device")
+	require.Equal(t, tr.kills, v.once)
 }
 
 func head(t *testing.T, h *house) int64 {

@@ -55,6 +55,7 @@ type house struct {
 	slackURL  string
 	voteKey   string
 	devices   int
+	failing   int
 	logs      string
 }
 
@@ -127,7 +128,8 @@ func (h *house) device(t *testing.T, fails bool) string {
 	h.devices++
 	name := fmt.Sprintf("chaos-%04d.contoso.com", h.devices)
 	if fails {
-		name = failing(h.devices)
+		h.failing++
+		name = failing(h.failing)
 	}
 	return h.tenant.AddDevice(mdesim.Machine{
 		ComputerDNSName: name, OSPlatform: "Windows11", HealthStatus: "Active",

@@ -20,20 +20,21 @@ import (
 // verdict is what came of a run.
 type verdict struct {
 	requests, steps, once, failed, skipped, unknown, unknownWithEffect int
-	released, escalated, stops                                         int
+	released, escalated, stops, pauses, resumed, adopted               int
 }
 
 // String tells it in one line.
 func (v verdict) String() string {
 	return fmt.Sprintf("requests %d, steps %d: one effect %d (%d of them failed in the tenant), not sent %d, unknown %d (with the effect %d), "+
-		"time-boxes released once %d, escalated %d, stops %d; lost 0, doubled 0, stuck 0",
-		v.requests, v.steps, v.once, v.failed, v.skipped, v.unknown, v.unknownWithEffect, v.released, v.escalated, v.stops)
+		"time-boxes released once %d, escalated %d, stops %d, pauses %d (resumed %d), adopted after a restore %d; lost 0, doubled 0, stuck 0",
+		v.requests, v.steps, v.once, v.failed, v.skipped, v.unknown, v.unknownWithEffect, v.released, v.escalated, v.stops, v.pauses, v.resumed, v.adopted)
 }
 
 func (v *verdict) add(o verdict) {
 	v.requests, v.steps, v.once, v.failed, v.skipped = v.requests+o.requests, v.steps+o.steps, v.once+o.once, v.failed+o.failed, v.skipped+o.skipped
 	v.unknown, v.unknownWithEffect = v.unknown+o.unknown, v.unknownWithEffect+o.unknownWithEffect
 	v.released, v.escalated, v.stops = v.released+o.released, v.escalated+o.escalated, v.stops+o.stops
+	v.pauses, v.resumed, v.adopted = v.pauses+o.pauses, v.resumed+o.resumed, v.adopted+o.adopted
 }
 
 // jury is one look at everything that a house has done.
@@ -42,6 +43,7 @@ type jury struct {
 	h       *house
 	effects map[string]int // in the tenant, by tag
 	freed   map[string]int // releases in the tenant, by device
+	all     map[string]approvals.Request
 	rows    []approvals.Event
 	find    *tools.Performer
 	v       verdict
@@ -51,7 +53,7 @@ type jury struct {
 // person asked. A worker must run, because it is what asks people.
 func judge(t *testing.T, h *house) verdict {
 	t.Helper()
-	j := &jury{t: t, h: h, effects: map[string]int{}, freed: map[string]int{}, rows: rows(t, h), find: h.performer(t)}
+	j := &jury{t: t, h: h, effects: map[string]int{}, freed: map[string]int{}, all: map[string]approvals.Request{}, rows: rows(t, h), find: h.performer(t)}
 	for _, e := range h.tenant.Effects() {
 		tag, _, _ := strings.Cut(e.Comment, " ")
 		j.effects[tag]++
@@ -59,18 +61,16 @@ func judge(t *testing.T, h *house) verdict {
 			j.freed[strings.ToLower(e.MachineID)]++
 		}
 	}
-	all := map[string]bool{}
 	for _, e := range j.rows {
 		if e.Type == approvals.EventSubmitted {
-			all[e.RequestID] = true
+			r, err := h.app.Gate.Get(t.Context(), e.RequestID)
+			require.NoError(t, err)
+			j.all[r.ID] = r
+			j.request(r)
 		}
 	}
-	for id := range all {
-		r, err := h.app.Gate.Get(t.Context(), id)
-		require.NoError(t, err)
-		j.request(r)
-	}
 	j.stops()
+	j.pauses()
 	return j.v
 }
 
@@ -229,17 +229,42 @@ func (j *jury) stops() {
 			j.v.stops++
 		case e.Type == approvals.EventLifted:
 			delete(stopped, scope)
-		case e.To == string(approvals.StepSending) && e.Step >= 0 && len(stopped) > 0 && !adopted(e):
-			r, err := j.h.app.Gate.Get(j.t.Context(), e.RequestID)
-			require.NoError(j.t, err)
-			require.Equal(j.t, approvals.ToolLift, r.Plan.Tool, "row %d: step %d of %s was marked while everything is stopped", e.Seq, e.Step, e.RequestID)
+		case adopted(e):
+			j.v.adopted++
+		case e.To == string(approvals.StepSending) && e.Step >= 0 && len(stopped) > 0:
+			require.Equal(j.t, approvals.ToolLift, j.all[e.RequestID].Plan.Tool, "row %d: step %d of %s was marked while everything is stopped", e.Seq, e.Step, e.RequestID)
 		}
 	}
 }
 
 // adopted says that a row marks what the tenant had done before.
 func adopted(e approvals.Event) bool {
-	return strings.Contains(e.Detail, "found in the tenant after the database was restored")
+	return strings.Contains(e.Detail, "found in the tenant after the database was restored") && e.To == string(approvals.StepSending)
+}
+
+// pauses demands that a fleet is paused once and not again before people let it go on, and that they are never asked about
+// it by two requests at a time.
+func (j *jury) pauses() {
+	paused, asking := map[string]bool{}, map[string]string{}
+	for _, e := range j.rows {
+		r := j.all[e.RequestID]
+		switch {
+		case e.Type == approvals.EventPaused:
+			require.False(j.t, paused[r.ID], "row %d: request %s is paused twice", e.Seq, r.ID)
+			paused[r.ID] = true
+			j.v.pauses++
+		case e.Type == approvals.EventResumed:
+			delete(paused, r.ID)
+			j.v.resumed++
+		case r.Plan.Tool != approvals.ToolResume || e.Step >= 0:
+		case e.Type == approvals.EventSubmitted:
+			about := r.Plan.Steps[0].Target
+			require.Empty(j.t, asking[about], "row %d: people are asked twice about %s", e.Seq, about)
+			asking[about] = r.ID
+		case approvals.State(e.To).Terminal():
+			delete(asking, r.Plan.Steps[0].Target)
+		}
+	}
 }
 
 // requireAsked waits until the workspace shows that a person has to look at a request.

@@ -18,6 +18,8 @@ type load struct {
 	inFlight int
 	policy   string // text of the policy file; empty for the default policy
 	ask      func(*testing.T, *house)
+	// check demands of the verdict what this load is there for.
+	check func(*testing.T, verdict)
 }
 
 // run has requests in flight in two workers that die at each point in turn, again and again, and judges what came of it.
@@ -42,7 +44,9 @@ func (l load) run(tr *trial) {
 			for len(h.live(t)) < l.inFlight {
 				l.ask(t, h)
 			}
-			tend()
+			if point != failpoint.AfterAsking { // who answers at once hides that the question is put again
+				tend()
+			}
 			k.round()
 		}
 		k.stop()
@@ -50,7 +54,7 @@ func (l load) run(tr *trial) {
 	}
 	healthy := h.spawn(t, mdesim.DefaultAppID, "")
 	rest(t, h, healthy, tend)
-	tr.verdict(h, healthy)
+	l.check(t, tr.verdict(h, healthy))
 }
 
 // killer keeps two workers running that die at a point.

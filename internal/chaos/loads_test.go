@@ -31,6 +31,11 @@ func isolations() load {
 				h.approve(t, h.ask(t, n))
 			}
 		},
+		check: func(t *testing.T, v verdict) {
+			t.Helper()
+			require.Zero(t, v.skipped, "what was approved was not sent")
+			require.Greater(t, v.once, v.unknown, "what reached the tenant was not found again")
+		},
 	}
 }
 
@@ -53,6 +58,11 @@ defaults:
 				ids = append(ids, h.device(t, false))
 			}
 			h.approve(t, h.isolate(t, ids))
+		},
+		check: func(t *testing.T, v verdict) {
+			t.Helper()
+			require.Positive(t, v.pauses)
+			require.Positive(t, v.resumed)
 		},
 	}
 }
@@ -84,6 +94,11 @@ func boxes() load {
 			for n := range 2 {
 				h.approve(t, h.boxed(t, n+1, 1500*time.Millisecond))
 			}
+		},
+		check: func(t *testing.T, v verdict) {
+			t.Helper()
+			require.Zero(t, v.skipped, "what was approved was not sent")
+			require.Greater(t, v.released, v.escalated)
 		},
 	}
 }

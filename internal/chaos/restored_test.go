@@ -26,24 +26,17 @@ func restored(tr *trial) {
 	t := tr.T
 	first := tr.store.url(t)
 	h := newHouse(t, tr.bin, first, &mdesim.Tenant{Devices: 10, Latency: 30 * time.Millisecond})
-	for n := range 6 {
-		r := h.ask(t, 4)
-		if n < 5 {
-			h.approve(t, r)
-		}
+	for range 5 {
+		h.approve(t, h.ask(t, 4))
 	}
+	pending := h.ask(t, 4)
 	busy := h.spawn(t, mdesim.DefaultAppID, "")
 	wait(t.Context(), t, 30*time.Second, "something is sent", func() bool { return len(h.tenant.Effects()) > 0 })
 	busy.kill()
 	h.app.Close()
 	backup := copied(t, first)
 	h.open(t)
-	pending := h.live(t)
-	for _, r := range pending {
-		if r.State == approvals.Pending {
-			h.approve(t, r)
-		}
-	}
+	h.approve(t, pending)
 	worker := h.spawn(t, mdesim.DefaultAppID, "")
 	rest(t, h, worker, func() {})
 	worker.interrupt(t) // with a last checkpoint, which the backup is older than
@@ -70,7 +63,11 @@ func restored(tr *trial) {
 	})
 	h.lifted(t, func() {})
 	rest(t, h, healthy, func() {})
-	tr.verdict(h, healthy)
+	v := tr.verdict(h, healthy)
+	require.Positive(t, v.adopted)
+	now, err := h.app.Gate.Get(t.Context(), pending.ID)
+	require.NoError(t, err)
+	require.Equal(t, approvals.Cancelled, now.State, "it was performed after the backup was made")
 }
 
 // copied copies a database that nobody uses and returns its URL.

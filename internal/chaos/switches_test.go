@@ -16,7 +16,7 @@ import (
 // hold and go on. The stop counts all the same: that nothing was sent until people lifted it is judged by the audit.
 func stopsAndLifts(tr *trial) {
 	t := tr.T
-	h := newHouse(t, tr.bin, tr.store.url(t), &mdesim.Tenant{Devices: 10, Latency: 10 * time.Millisecond})
+	h := newHouse(t, tr.bin, tr.store.url(t), &mdesim.Tenant{Devices: 10, Latency: 150 * time.Millisecond})
 	var workers [2]*process
 	again := func(i int) {
 		if workers[i] != nil {
@@ -27,15 +27,16 @@ func stopsAndLifts(tr *trial) {
 	again(0)
 	again(1)
 	for n := range tr.kills {
+		seen := len(h.tenant.Effects())
 		for range 2 {
-			h.approve(t, h.ask(t, 3))
+			h.approve(t, h.ask(t, 8))
 		}
 		pending := h.ask(t, 1)
-		seen := len(h.tenant.Effects())
 		wait(t.Context(), t, 30*time.Second, "something is sent", func() bool { return len(h.tenant.Effects()) > seen })
 		h.stopped(t, failpoint.AfterStop)
 		again(n % 2)
 		h.held(t, pending)
+		require.True(t, h.waits(t), "everything was sent before it was stopped: this shows nothing")
 		h.lifted(t, func() { again((n + 1) % 2) })
 	}
 	tr.count(failpoint.AfterStop, tr.kills)
@@ -75,6 +76,19 @@ func (h *house) held(t *testing.T, pending approvals.Request) {
 	now, err := h.app.Gate.Get(t.Context(), pending.ID)
 	require.NoError(t, err)
 	require.Equal(t, approvals.Cancelled, now.State)
+}
+
+// waits reports whether something runs that has not been sent whole.
+func (h *house) waits(t *testing.T) bool {
+	t.Helper()
+	for _, r := range h.live(t) {
+		for _, s := range r.Steps {
+			if r.State == approvals.Running && s.State == approvals.StepWaiting {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lifted has people lift whatever is stopped; meanwhile happens between their last vote and the lift. Where a lift was

@@ -49,7 +49,7 @@ func New(t testing.TB, url string) *Lab {
 	clock := NewClock()
 	l := &Lab{
 		T: t, URL: url, Clock: clock, Tenant: NewTenant(clock), Directory: NewDirectory(),
-		DB: storetest.Open(t, url, store.Options{Clock: clock.Now}),
+		DB: storetest.Open(t, storetest.Ready(t, url), store.Options{Clock: clock.Now}),
 	}
 	l.Directory.Join("oncall", Person("bob"), Person("cat"), Person("dan"))
 	l.Directory.Join("leads", Person("eve"), Person("fay"))

@@ -38,17 +38,25 @@ func postgres(t testing.TB, template string) string {
 	if server == "" {
 		t.Skip("no PostgreSQL: set " + PostgresEnv + " to the postgres:// URL of a server where this test may create databases")
 	}
-	u, err := url.Parse(server)
-	require.NoError(t, err, "%s must be a URL", PostgresEnv)
 	name := "mde_test_" + strings.ToLower(rand.Text()[:12])
+	u, err := databaseURL(server, name)
+	require.NoError(t, err, "%s must be a URL", PostgresEnv)
 	create := "CREATE DATABASE " + name
 	if template != "" {
 		create += " TEMPLATE " + template
 	}
 	admin(t, server, create)
 	t.Cleanup(func() { admin(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return u
+}
+
+func databaseURL(server, name string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", err
+	}
 	u.Path = "/" + name
-	return u.String()
+	return u.String(), nil
 }
 
 func admin(t testing.TB, server, statement string) {
@@ -63,26 +71,15 @@ func admin(t testing.TB, server, statement string) {
 
 // EachEmpty runs fn against every database that is at hand: SQLite always, PostgreSQL when the environment names one.
 func EachEmpty(t *testing.T, fn func(t *testing.T, newURL func(testing.TB) string)) {
-	each(t, fn, func(testing.TB) func(testing.TB) string { return Postgres })
-}
-
-// Each is EachEmpty for tests that don't care about migrations: the PostgreSQL databases have their tables already,
-// copied from one that was migrated once, which is faster.
-func Each(t *testing.T, fn func(t *testing.T, newURL func(testing.TB) string)) {
-	each(t, fn, func(t testing.TB) func(testing.TB) string {
-		u := Postgres(t)
-		db, err := store.Open(context.Background(), store.Options{URL: u})
-		require.NoError(t, err)
-		require.NoError(t, db.Close(), "a database in use can't be copied")
-		template := u[strings.LastIndex(u, "/")+1:]
-		template, _, _ = strings.Cut(template, "?")
-		return func(t testing.TB) string { return postgres(t, template) }
-	})
-}
-
-func each(t *testing.T, fn func(*testing.T, func(testing.TB) string), postgres func(testing.TB) func(testing.TB) string) {
 	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite) })
-	t.Run("postgres", func(t *testing.T) { fn(t, postgres(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, Postgres) })
+}
+
+// Each is EachEmpty for tests that don't care about migrations: the databases have their tables already, copied from one
+// that was migrated once, which is much faster.
+func Each(t *testing.T, fn func(t *testing.T, newURL func(testing.TB) string)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, SQLiteReady) })
+	t.Run("postgres", func(t *testing.T) { fn(t, PostgresReady) })
 }
 
 // Open opens the database at u, to be closed with the test. Options other than the URL are o's.
