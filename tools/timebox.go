@@ -99,6 +99,9 @@ func (v boxView) text() string {
 	if v.Left != "" {
 		line += ", " + v.Left + " left"
 	}
+	if !v.ClosedAt.IsZero() && v.ClosedAt.Before(v.Due) {
+		line += ", ended early"
+	}
 	if v.Trouble != "" {
 		line += ", " + v.Trouble
 	}

@@ -386,6 +386,17 @@ func (b *Box) refuse(ctx context.Context, r approvals.Request, in Ballot, refusa
 	return refusal
 }
 
+// TurnedAway records that the face itself turned away an attempt to vote, as of somebody who is no member or on what is not
+// the request's own card, and returns the refusal. What names no request is not recorded.
+func (b *Box) TurnedAway(ctx context.Context, in Ballot, refusal error) error {
+	r, err := b.store.Request(ctx, in.RequestID)
+	if err != nil && approvals.KindOf(err) != approvals.KindTampering {
+		return refusal
+	}
+	r.ID = in.RequestID // also of one that can't be understood any more
+	return b.refuse(ctx, r, in, refusal)
+}
+
 // now is the clock in the store's resolution: votes are signed over milliseconds.
 func (b *Box) now() time.Time { return b.clock().UTC().Truncate(time.Millisecond) }
 

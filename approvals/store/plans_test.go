@@ -22,7 +22,11 @@ func TestEverythingIsFoundByAnIndex(t *testing.T) {
 	storetest.EachEmpty(t, func(t *testing.T, newURL func(testing.TB) string) {
 		u := newURL(t)
 		db := storetest.Open(t, u, store.Options{Clock: storetest.Noon})
-		storetest.Fill(t, u, 20_000, storetest.Noon())
+		rows := 20_000
+		if strings.HasPrefix(u, "sqlite:") {
+			rows = 500 // it counts nothing, so that its plans are the same for any number
+		}
+		storetest.Fill(t, u, rows, storetest.Noon())
 		asked := map[string][]any{}
 		store.Record(db, func(query string, args []any) { asked[query] = args })
 		exercise(t, db)

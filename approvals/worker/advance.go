@@ -153,13 +153,18 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error)
 // signed vote, be it for going on, because the stored time of the decision could have been moved. The waits of the waves
 // were approved with them and come on top.
 func (w *Worker) inTime(r approvals.Request, standing approvals.Standing, l leave) error {
+	now := w.now()
+	if now.Before(standing.Since.Add(-clockSkew)) {
+		return approvals.Refuse(approvals.KindHeld, nil, "approved at %s, which is still to come: this machine's clock was put back; nothing is sent before it is right",
+			standing.Since.UTC().Format(time.RFC3339))
+	}
 	if r.Begun() {
 		within := max(w.timing.RunLimit, standing.StartWithin) + l.wave.Span(len(r.Steps))
 		since := standing.Since
 		if l.resumed.After(since) {
 			since = l.resumed
 		}
-		if !w.now().Before(since.Add(within)) {
+		if !now.Before(since.Add(within)) {
 			return approvals.Refuse(approvals.KindDenied, nil, "not sent within %v of the approval; ask again for what is still wanted", within)
 		}
 		return nil
@@ -168,7 +173,7 @@ func (w *Worker) inTime(r approvals.Request, standing approvals.Standing, l leav
 	if stored := r.StartBefore(); stored.Before(limit) {
 		limit = stored
 	}
-	if !w.now().Before(limit) {
+	if !now.Before(limit) {
 		return errTooLate
 	}
 	return nil

@@ -123,6 +123,10 @@ func (w *Worker) mark(ctx context.Context, r approvals.Request, s approvals.Step
 	marked := s
 	marked.State, marked.Version, marked.SentAt = approvals.StepSending, s.Version+1, at
 	return marked, w.o.Store.InTx(ctx, func(tx *store.Tx) error {
+		// A stop is written behind the same lock, so that none can be committed between the look at it below and the mark.
+		if err := tx.LockSubmissions(ctx); err != nil {
+			return err
+		}
 		// Taking the request's next version makes everybody lose who changed it since it was verified, and whom it
 		// changes under.
 		if err := tx.Move(ctx, change.Touch(r, at)); err != nil {

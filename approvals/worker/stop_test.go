@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/lab"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/approvals/store/storetest"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 )
 
@@ -356,5 +358,43 @@ func TestTwoWorkersKeepToAStop(t *testing.T) {
 		require.Equal(t, approvals.Succeeded, l.Settle(r.ID).State)
 		require.Len(t, l.Tenant.Effects(), 30)
 		l.Verified()
+	})
+}
+
+// TestAStopThatIsJustBeingWrittenIsWaitedFor has a press of another process written and not yet committed while a step is
+// about to be marked.
+func TestAStopThatIsJustBeingWrittenIsWaitedFor(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		l.Approve(r.ID, "bob")
+		db := storetest.Open(t, l.URL, store.Options{Clock: l.Clock.Now})
+		written, end, pressed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			pressed <- db.InTx(t.Context(), func(tx *store.Tx) error {
+				err := errors.Join(tx.LockSubmissions(t.Context()), tx.Note(t.Context(), approvals.Event{
+					At: l.Clock.Now(), Type: approvals.EventStopped, Actor: "ann@example.com", Step: -1, Detail: "all: drill",
+				}))
+				close(written)
+				<-end
+				return err
+			})
+		}()
+		<-written
+		worked := make(chan struct{})
+		go func() {
+			defer close(worked)
+			_, _ = l.Worker.Handle(t.Context(), store.Job{Kind: store.Advance, RequestID: r.ID})
+		}()
+		select {
+		case <-worked:
+		case <-time.After(200 * time.Millisecond): // only gives a worker that does not wait the time to show it
+		}
+		sent := l.Tenant.Sends()
+		close(end)
+		require.NoError(t, <-pressed)
+		<-worked
+		require.Empty(t, sent)
+		l.Work(r.ID)
+		require.Empty(t, l.Tenant.Sends())
 	})
 }

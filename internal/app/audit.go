@@ -90,24 +90,31 @@ func (c Config) Origin() string {
 	return "mde-ops/" + strings.ToLower(c.Tenant.ID)
 }
 
-// Containers opens a container of a storage service; nil in a program that can't.
-type Containers func(ctx context.Context, url string) (evidence.Bucket, error)
+// Buckets are what a program opens places of evidence with. They are handed in, because the drivers that can write cost time
+// at a program's start.
+type Buckets struct {
+	// Folder opens a folder.
+	Folder func(dir string) (evidence.Bucket, error)
+	// Container opens a container of a storage service with a credential of the configuration; nil in a program that can't.
+	Container func(ctx context.Context, cfg Config, url string) (evidence.Bucket, error)
+}
 
 // CheckpointPlace opens where the checkpoints are, or is nil when none is configured. To write there is for a worker.
-func (a Audit) CheckpointPlace(ctx context.Context, containers Containers, write bool) (audit.Keep, error) {
+func (c Config) CheckpointPlace(ctx context.Context, buckets Buckets, write bool) (audit.Keep, error) {
+	place := c.Audit.Checkpoints
 	switch {
-	case a.Checkpoints == "":
+	case place == "":
 		return nil, nil
-	case !isContainer(a.Checkpoints):
-		return audit.OpenFolder(a.Checkpoints, write)
-	case containers == nil:
+	case !isContainer(place):
+		return audit.OpenFolder(place, write)
+	case buckets.Container == nil:
 		return nil, errors.New("MDE_AUDIT_CHECKPOINTS: this program can't open Azure Blob Storage; `mde-slackbot audit verify` can")
 	}
-	b, err := containers(ctx, a.Checkpoints)
+	b, err := buckets.Container(ctx, c, place)
 	if err != nil {
 		return nil, fmt.Errorf("MDE_AUDIT_CHECKPOINTS: %w", err)
 	}
-	name, _, _ := strings.Cut(a.Checkpoints, "?")
+	name, _, _ := strings.Cut(place, "?")
 	return &container{bucket: b, name: name}, nil
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 	"github.com/mde-ops/mde-ops/internal/evidence"
-	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -146,7 +145,7 @@ func (b *Base) stateFolder() (string, error) {
 }
 
 // OpenEvidence makes the evidence store, without opening it: what is wrong with its place is said to whoever uses it.
-func (b *Base) OpenEvidence(containers Containers) error {
+func (b *Base) OpenEvidence(buckets Buckets) error {
 	place := b.Config.Evidence.Place
 	if place == "" {
 		dir, err := b.stateFolder()
@@ -155,7 +154,13 @@ func (b *Base) OpenEvidence(containers Containers) error {
 		}
 		place = filepath.Join(dir, "evidence")
 	}
-	open, err := blobs.Opener(place, containers)
+	var azure func(context.Context, string) (evidence.Bucket, error)
+	if buckets.Container != nil {
+		azure = func(ctx context.Context, url string) (evidence.Bucket, error) {
+			return buckets.Container(ctx, b.Config, url)
+		}
+	}
+	open, err := evidence.Opener(place, buckets.Folder, azure)
 	if err != nil {
 		open = func(context.Context) (evidence.Bucket, error) { return nil, err }
 	}

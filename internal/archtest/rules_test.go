@@ -3,6 +3,7 @@ package archtest
 import (
 	"go/ast"
 	"go/token"
+	"os/exec"
 	"path"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ func rules() []rule {
 		{"internal/entra", []string{"internal/azpipe", "approvals"}, "it answers who holds a role and knows no face and no tool"},
 		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
+		{"internal/evidence/container", nil, "it makes clients for whoever reads or writes with them"},
+		{"internal/evidence/reading", []string{"internal/evidence"}, "it reads what the store keeps"},
 		{"internal/evidence", []string{"internal/evidence"}, "it keeps what it is given and knows nothing of tools, tenant or gate"},
 		{"tools", []string{"mdecore", "approvals", "internal/evidence", "internal/failpoint", "internal/nearest"}, "a tool plans with the client and acts through the gate"},
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
@@ -39,6 +42,7 @@ func rules() []rule {
 		{"internal/cli", []string{"internal", "tools", "approvals"}, "commands read arguments and call the app"},
 		{"internal/archtest", nil, "rules only"},
 		{"internal/bench", []string{"internal", "tools", "approvals", "mdecore"}, "benchmarks measure the whole house"},
+		{"internal/attacks", []string{"internal", "tools", "approvals", "mdecore"}, "attacks are made on the whole house"},
 		{"internal/chaos", []string{"internal", "tools", "approvals", "mdecore"}, "crash tests drive the whole house"},
 
 		{"internal/gen", []string{"tools", "internal/opdoc", "mdecore"}, "generators read declarations"},
@@ -96,17 +100,39 @@ func TestOnlySlackReachesTheBallot(t *testing.T) {
 	}
 }
 
-// The drivers of buckets cost time at the start, so that only who opens a bucket imports them.
-func TestToolsShowEvidenceWithoutTheDriversOfBuckets(t *testing.T) {
+// The drivers of buckets cost time at the start, so that only the program that writes evidence imports them.
+func TestOnlyTheWorkersProgramReachesTheDriversOfBuckets(t *testing.T) {
 	t.Parallel()
 	pkgs, _ := tree(t)
-	require.Contains(t, pkgs, "internal/evidence/azure")
-	for _, dir := range []string{"tools", "internal/evidence", "internal/mcpserver"} {
+	for _, dir := range sortedDirs(pkgs) {
+		if below(dir, "internal/evidence/azure", "internal/cli/slackcmd", "cmd/mde-slackbot", "tools/toolstest", "internal/bench") {
+			continue
+		}
 		reached := reach(pkgs, dir)
 		for _, driver := range []string{"internal/evidence/blobs", "internal/evidence/azure"} {
-			require.False(t, reached[driver], "%s reaches %s", dir, driver)
+			require.Contains(t, pkgs, driver)
+			require.False(t, reached[driver], "%s reaches %s: hand in app.Buckets from internal/cli/slackcmd", dir, driver)
 		}
 	}
+}
+
+// A client waits for the start of mde-mcp. What these packages initialise would be a third of it.
+func TestTheServersBinaryHasNoCloudDrivers(t *testing.T) {
+	t.Parallel()
+	packages := func(cmd string) (reached []string) {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/"+cmd)
+		list.Dir = moduleRoot(t)
+		out, err := list.Output()
+		require.NoError(t, err)
+		for _, name := range strings.Fields(string(out)) {
+			if below(name, "gocloud.dev", "google.golang.org/grpc", "google.golang.org/api", "cloud.google.com/go") {
+				reached = append(reached, name)
+			}
+		}
+		return reached
+	}
+	require.NotEmpty(t, packages("mde-slackbot"), "the worker writes with gocloud.dev; if it doesn't any more, this test looks for the wrong names")
+	require.Empty(t, packages("mde-mcp"))
 }
 
 // In mde-mcp only the demo, which starts a whole simulated house, may reach the bot.

@@ -53,6 +53,7 @@ func (l load) run(tr *trial) {
 		tr.count(point, k.count())
 	}
 	healthy := h.spawn(t, mdesim.DefaultAppID, "")
+	l.ask(t, h) // some of what comes to its end was never in a dead process's hands
 	rest(t, h, healthy, tend)
 	l.check(t, tr.verdict(h, healthy))
 }

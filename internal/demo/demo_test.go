@@ -70,7 +70,7 @@ func TestTheStoryIsToldAsItHappens(t *testing.T) {
 		"6. The on-call approver presses Approve", "POST /api/machines/", "/isolate", "exactly one POST for this approval (writes so far: 1)",
 		"7. The action is followed to its end", "Done: isolate devices",
 		"8. The device is released the same way", "/unisolate", "exactly one POST for this approval (writes so far: 2)", "host01 is back on the network",
-		"9. Isolated again, for 15 minutes only", "for 15m, each released 15m after", "(writes so far: 3)", "Time-box: 1 of 1 still to be undone",
+		"9. Isolated again, for 15 minutes only", "for 15m, each released 15m after", "(writes so far: 3)", "Time-box of step 1: armed", "it will be released at",
 		"10. Any responder stops everything", "@alice", "types /mde stop", "Everything is stopped", "everything is stopped since", "(writes so far: 3)",
 		"11. Only approvers lift it, two of them", "Approval needed: lift stop", "Needs 2 of group", "@bob", "@carol", "nothing is stopped any more",
 		"12. Fifteen minutes later", "/unisolate", "(writes so far: 4)", "host01 is back on the network, by request",

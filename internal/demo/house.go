@@ -30,6 +30,8 @@ type Options struct {
 	Out, Log io.Writer
 	// Serve keeps everything up after the story; Verbose shows the log of every part.
 	Serve, Verbose bool
+	// Buckets open where evidence is written; a folder of the demo's own unless set, which needs no driver.
+	Buckets app.Buckets
 }
 
 // The times of a demo: short enough to watch, in the same order as the real ones.
@@ -51,6 +53,7 @@ func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 // house is everything that a demo runs.
 type house struct {
 	log       *slog.Logger
+	buckets   app.Buckets
 	dir       string
 	clock     *clock
 	policy    string // the content of a policy file; the default policy when empty
@@ -74,7 +77,10 @@ func build(ctx context.Context, o Options) (*house, error) {
 
 // furnish is build with a policy.
 func furnish(ctx context.Context, o Options, policy string) (*house, error) {
-	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy}
+	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy, buckets: o.Buckets}
+	if h.buckets.Folder == nil {
+		h.buckets.Folder = openFolder
+	}
 	if o.Verbose {
 		h.log = app.NewLogger(o.Log, app.Log{Level: slog.LevelDebug, Format: "text"})
 	}
@@ -173,7 +179,7 @@ func (h *house) startBot(ctx context.Context) error {
 	if err := cfg.CheckSlack(); err != nil {
 		return err
 	}
-	if h.bot, err = slackapp.Open(ctx, cfg, h.log.With("part", "mde-slackbot")); err != nil {
+	if h.bot, err = slackapp.Open(ctx, cfg, slackapp.Options{Log: h.log.With("part", "mde-slackbot"), Buckets: h.buckets}); err != nil {
 		return err
 	}
 	h.onClose(h.bot.Close)

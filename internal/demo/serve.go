@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -32,7 +33,9 @@ Everything stays up until you press Ctrl-C. Point an MCP client at it:
                     (go build -o bin/ ./cmd/mde-mcp makes it; a person who is only configured needs a second approver,
                     so press Approve as bob and as carol there)
 
-`, h.url, h.url, strings.Join(h.environ, " \\\n                        "))
+The clock here is %v ahead of this machine's, because the story sent it ahead.
+
+`, h.url, h.url, strings.Join(h.environ, " \\\n                        "), time.Until(h.clock.Now()).Round(time.Second))
 	t := newTerminal(h, o)
 	t.intro("bob")
 	t.seen() // what the story has shown already

@@ -122,12 +122,12 @@ func TestWhereEvidenceIsKept(t *testing.T) {
 		"": "name a folder", "s3://bucket?key=SECRET": `"s3"`, "azblob://c?sig=SECRET": "can't open Azure", "file://host/x": "path",
 		"file:///x?sig=SECRET": "path",
 	} {
-		_, err := blobs.Opener(where, nil)
+		_, err := evidence.Opener(where, blobs.Folder, nil)
 		require.ErrorContains(t, err, text, where)
 		require.NotContains(t, err.Error(), "SECRET")
 	}
 	for _, where := range []string{dir + "/a", "file://" + dir + "/b"} {
-		open, err := blobs.Opener(where, nil)
+		open, err := evidence.Opener(where, blobs.Folder, nil)
 		require.NoError(t, err)
 		require.NoDirExists(t, strings.TrimPrefix(where, "file://"), "nothing is made before it is needed")
 		b, err := open(t.Context())

@@ -2,7 +2,7 @@ package mcpserver
 
 // instructions teach a model the one thing that is different here: acting is asking.
 const instructions = `Tools for Microsoft Defender for Endpoint. Reading tools answer at once. Acting tools (isolate_devices, release_devices, ` +
-	`cancel_action) never act at the call: they resolve and check everything, and make a request that other people approve in Slack.
+	`undo_request, extend_timebox, fetch_evidence, cancel_action) never act at the call: they resolve and check everything, and make a request that other people approve in Slack.
 
 1. Plan: name devices exactly; an ambiguous name is refused with candidates, call again with the id of the right one. dry_run shows the plan and submits nothing.
 2. Request: give a short, true reason. The result has status pending_approval, request_id, who can approve and until when. That is success: don't call again.

@@ -142,6 +142,7 @@ func TestProgressIsToldRarelyAndOnlyGrows(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 		}
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		require.Equal(t, []said{{0, 0}, {3, time.Second}, {6, 2 * time.Second}, {9, 3 * time.Second}}, all)
 		m.told(tools.Progress{Done: 9})
 		require.Len(t, all, 4, "nothing is told twice")
@@ -150,7 +151,12 @@ func TestProgressIsToldRarelyAndOnlyGrows(t *testing.T) {
 		m.close()
 		m.told(tools.Progress{Done: 12})
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		require.Equal(t, said{10, 8 * time.Second}, all[4])
 		require.Len(t, all, 5, "nothing is told after the answer")
+		idle := &meter{every: time.Second, last: -1, tell: m.tell}
+		idle.close()
+		idle.told(tools.Progress{Done: 1})
+		require.Len(t, all, 5, "nor by one that had told nothing")
 	})
 }

@@ -77,6 +77,7 @@ type (
 	}
 	ballotBox interface {
 		Cast(ctx context.Context, b ballot.Ballot) (approvals.Request, error)
+		TurnedAway(ctx context.Context, b ballot.Ballot, refusal error) error
 		BreakGlass(ctx context.Context, e ballot.Emergency) (approvals.Request, error)
 	}
 	memory interface {

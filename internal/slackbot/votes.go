@@ -213,17 +213,18 @@ func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reas
 
 // cast checks who pressed and what, and hands the ballot in.
 func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reason string) (approvals.Request, error) {
-	person, err := b.people.Identify(ctx, p.team, p.user)
-	if err != nil {
-		return approvals.Request{}, err
+	in := ballot.Ballot{RequestID: p.stamp.id, Digest: p.stamp.digest, Verdict: verdict, Reason: reason, Delivery: p.delivery}
+	var err error
+	if in.Voter, err = b.people.Identify(ctx, p.team, p.user); err != nil {
+		in.Voter = approvals.Person{ID: approvals.SlackAlias(p.team, p.user)} // all that is known of them
+		return approvals.Request{}, b.box.TurnedAway(ctx, in, err)
 	}
 	r, err := b.pressed(ctx, p)
 	if err != nil {
-		return r, err
+		return r, b.box.TurnedAway(ctx, in, err)
 	}
-	return b.box.Cast(ctx, ballot.Ballot{
-		RequestID: r.ID, Digest: p.stamp.digest, Voter: person, Verdict: verdict, Reason: reason, Delivery: p.delivery,
-	})
+	in.RequestID = r.ID
+	return b.box.Cast(ctx, in)
 }
 
 // pressed returns the request whose own card was pressed. A press on a copy, a forwarded message or a card of another

@@ -65,6 +65,18 @@ func (d *Directory) Leave(group string, p approvals.Person) {
 	d.members[group] = slices.DeleteFunc(d.members[group], func(id string) bool { return id == strings.ToLower(p.ID) })
 }
 
+// Regroup replaces the members of all groups.
+func (d *Directory) Regroup(groups map[string][]approvals.Person) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.members = map[string][]string{}
+	for name, people := range groups {
+		for _, p := range people {
+			d.members[name] = append(d.members[name], strings.ToLower(p.ID))
+		}
+	}
+}
+
 // Lose makes every search for a person fail with err, or work again with nil.
 func (d *Directory) Lose(err error) {
 	d.mu.Lock()

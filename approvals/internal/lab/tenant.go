@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +61,13 @@ func (t *Tenant) Forecast(w ...Weather) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.weather = append(t.weather, w...)
+}
+
+// Clear forgets the forecast, so that the next sends meet fair weather.
+func (t *Tenant) Clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.weather = nil
 }
 
 // Blind makes reading fail with err, or work again with nil.
@@ -166,19 +174,23 @@ func (t *Tenant) Effects() []Effect {
 	return out
 }
 
+// Accepted counts the accepted writes with that tag.
+func (t *Tenant) Accepted(tag string) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.effects {
+		if e.Tag == tag {
+			n++
+		}
+	}
+	return n
+}
+
 // Of are the accepted writes of one request.
 func (t *Tenant) Of(requestID string) []Effect {
 	return slices.DeleteFunc(t.Effects(), func(e Effect) bool {
-		return !slices.Contains(tags(requestID, 100), e.Tag)
+		return !strings.HasPrefix(e.Tag, strings.TrimSuffix(approvals.Tag(requestID, 0), "0]"))
 	})
-}
-
-func tags(requestID string, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = approvals.Tag(requestID, i)
-	}
-	return out
 }
 
 // Sends are the tags of everything that was sent, accepted or not.

@@ -14,6 +14,9 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/azpipe"
+	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/container"
+	"github.com/mde-ops/mde-ops/internal/evidence/reading"
 	"github.com/mde-ops/mde-ops/internal/mcpserver"
 	"github.com/mde-ops/mde-ops/tools"
 )
@@ -39,7 +42,7 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{Base: base}
-	if err = base.OpenEvidence(nil); err == nil {
+	if err = base.OpenEvidence(Buckets()); err == nil {
 		a.Dispatcher, err = base.Dispatcher(base.Config.Read)
 	}
 	if err == nil {
@@ -50,6 +53,20 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// Buckets open evidence and checkpoints to read them, containers with the reading credential.
+func Buckets() app.Buckets {
+	return app.Buckets{
+		Folder: reading.Folder,
+		Container: func(_ context.Context, cfg app.Config, url string) (evidence.Bucket, error) {
+			cred, err := cfg.ReadCredential()
+			if err != nil {
+				return nil, err
+			}
+			return reading.Container(container.Options{URL: url, Credential: cred})
+		},
+	}
 }
 
 // NewCaller makes what says whose this process's calls are; a nil signIn is the Azure CLI's where that is configured.

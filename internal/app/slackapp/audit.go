@@ -8,22 +8,7 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals/audit"
-	"github.com/mde-ops/mde-ops/internal/app"
-	"github.com/mde-ops/mde-ops/internal/evidence"
-	"github.com/mde-ops/mde-ops/internal/evidence/azure"
 )
-
-// Containers opens containers of Azure Blob Storage as the worker: with the writing credential, or the reading one where
-// there is no other.
-func Containers(cfg app.Config) app.Containers {
-	return func(ctx context.Context, url string) (evidence.Bucket, error) {
-		cred, err := cfg.StorageCredential()
-		if err != nil {
-			return nil, err
-		}
-		return azure.Open(ctx, azure.Options{URL: url, Credential: cred})
-	}
-}
 
 // buildAudit makes what writes checkpoints and what exports rows, as far as they are configured.
 func (a *App) buildAudit(ctx context.Context) error {
@@ -51,7 +36,7 @@ func (a *App) buildKeeper(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("MDE_AUDIT_PUBLIC_KEYS: %w", err)
 	}
-	keep, err := cfg.CheckpointPlace(ctx, Containers(a.Config), true)
+	keep, err := a.Config.CheckpointPlace(ctx, a.buckets, true)
 	if err != nil {
 		return err
 	}

@@ -25,18 +25,29 @@ type App struct {
 	Bot    *slackbot.Bot // nil without a signing key
 	Worker *worker.Worker
 
+	buckets  app.Buckets
 	board    *control.Board
 	keeper   *audit.Keeper   // nil when no checkpoints are configured
 	exporter *audit.Exporter // nil when no export is configured
 }
 
+// Options are what is not configuration.
+type Options struct {
+	Log *slog.Logger
+	// Buckets open where evidence and checkpoints are written.
+	Buckets app.Buckets
+}
+
 // Open opens the store, checks the policy and builds the worker, and the bot when there is a key to sign votes with.
-func Open(ctx context.Context, cfg app.Config, log *slog.Logger) (*App, error) {
-	base, err := app.Open(ctx, cfg, log)
+func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
+	if o.Buckets.Folder == nil {
+		return nil, errors.New("slackapp: Options.Buckets.Folder is not set: without it no evidence can be kept")
+	}
+	base, err := app.Open(ctx, cfg, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Base: base}
+	a := &App{Base: base, buckets: o.Buckets}
 	err = a.build(ctx)
 	if err == nil {
 		err = a.Gate.NotePolicy(ctx, "mde-slackbot")
@@ -65,7 +76,7 @@ func (a *App) build(ctx context.Context) error {
 	if a.board, err = a.buildBoard(people, verifier); err != nil {
 		return err
 	}
-	if err := a.OpenEvidence(Containers(a.Config)); err != nil {
+	if err := a.OpenEvidence(a.buckets); err != nil {
 		return err
 	}
 	if err := a.buildAudit(ctx); err != nil {

@@ -23,8 +23,8 @@ type Program struct {
 	Set *cli.Settings
 	// Check reports what the program's configuration must not have.
 	Check func(app.Config) error
-	// Containers makes what opens containers of a storage service; nil in a program that can't.
-	Containers func(app.Config) app.Containers
+	// Buckets open the checkpoints.
+	Buckets app.Buckets
 }
 
 // Command makes `audit`.
@@ -133,11 +133,7 @@ type emptyReader struct{}
 func (emptyReader) Read([]byte) (int, error) { return 0, io.EOF }
 
 func (p Program) report(ctx context.Context, cfg app.Config, db *store.DB) (audit.Report, error) {
-	var containers app.Containers
-	if p.Containers != nil {
-		containers = p.Containers(cfg)
-	}
-	keep, err := cfg.Audit.CheckpointPlace(ctx, containers, false)
+	keep, err := cfg.CheckpointPlace(ctx, p.Buckets, false)
 	if err != nil {
 		return audit.Report{}, err
 	}

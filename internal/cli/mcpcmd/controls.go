@@ -19,7 +19,7 @@ import (
 )
 
 func auditCommand(env cli.Env, set *cli.Settings) *cobra.Command {
-	return auditcmd.Command(auditcmd.Program{Env: env, Set: set, Check: app.Config.CheckLook})
+	return auditcmd.Command(auditcmd.Program{Env: env, Set: set, Buckets: mcpapp.Buckets(), Check: app.Config.CheckLook})
 }
 
 // press is what somebody typed to stop things.

@@ -13,6 +13,9 @@ import (
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/internal/cli/auditcmd"
 	"github.com/mde-ops/mde-ops/internal/demo"
+	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/azure"
+	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 )
 
 // Run runs mde-slackbot.
@@ -43,10 +46,24 @@ func newCommand(env cli.Env) *cobra.Command {
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
 	}, keygenCommand(env), demoCommand(env), auditcmd.Command(auditcmd.Program{
-		Env: env, Set: &set, Containers: slackapp.Containers,
+		Env: env, Set: &set, Buckets: buckets(),
 		Check: func(app.Config) error { return nil },
 	}))
 	return root
+}
+
+// buckets open evidence and checkpoints to write them; containers as whoever performs.
+func buckets() app.Buckets {
+	return app.Buckets{
+		Folder: blobs.Folder,
+		Container: func(ctx context.Context, cfg app.Config, url string) (evidence.Bucket, error) {
+			cred, err := cfg.StorageCredential()
+			if err != nil {
+				return nil, err
+			}
+			return azure.Open(ctx, azure.Options{URL: url, Credential: cred})
+		},
+	}
 }
 
 // run checks the configuration, opens the app and runs it until the context ends.
@@ -63,7 +80,7 @@ func run(ctx context.Context, env cli.Env, set cli.Settings, as role) error {
 		cli.SayGood(env, notes...)
 		return nil
 	}
-	a, err := slackapp.Open(ctx, cfg, log)
+	a, err := slackapp.Open(ctx, cfg, slackapp.Options{Log: log, Buckets: buckets()})
 	if err != nil {
 		return err
 	}
@@ -105,7 +122,7 @@ func auditKeys(env cli.Env) error {
 }
 
 func demoCommand(env cli.Env) *cobra.Command {
-	o := demo.Options{In: env.Stdin, Out: env.Stdout, Log: env.Stderr}
+	o := demo.Options{In: env.Stdin, Out: env.Stdout, Log: env.Stderr, Buckets: buckets()}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "type /mde commands in a simulated workspace, on a simulated tenant",

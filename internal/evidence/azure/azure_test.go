@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/reading"
 )
 
 // storage is as much of Azure's Blob service as a container of block blobs needs.
@@ -173,6 +174,103 @@ func TestEvidenceInAContainer(t *testing.T) {
 	require.ErrorContains(t, store.Verify(t.Context(), m), "altered")
 	_, err = store.Manifest(t.Context(), "00000000000000000000")
 	require.ErrorIs(t, err, evidence.ErrNotFound)
+}
+
+func TestAContainerIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	service, o := serve(t)
+	open := func(bucket func() (evidence.Bucket, error)) *evidence.Store {
+		s, err := evidence.New(evidence.Options{Open: func(context.Context) (evidence.Bucket, error) { return bucket() }, TempDir: t.TempDir()})
+		require.NoError(t, err)
+		return s
+	}
+	writer := open(func() (evidence.Bucket, error) { return Open(t.Context(), o) })
+	reader := open(func() (evidence.Bucket, error) { return reading.Container(o) })
+	meta := evidence.Meta{
+		DeviceID: "d1", ActionType: "LiveResponse", ActionID: "a1", RequestID: "REQ00001", Requester: "alice@contoso.com", Approvers: []string{"bob@contoso.com"},
+		CollectedAt: time.Now(), Name: "x.bin",
+	}
+	content := strings.Repeat("0123456789abcdef", 3<<16)
+	var ids []string
+	var last evidence.Manifest
+	for _, action := range []string{"a1", "a2", "a3"} {
+		var err error
+		meta.ActionID = action
+		last, err = writer.Put(t.Context(), meta, strings.NewReader(content+action))
+		require.NoError(t, err)
+		ids = append(ids, last.ID)
+	}
+	var got []string
+	for q := (evidence.Query{DeviceID: "d1", Limit: 2}); ; {
+		l, err := reader.List(t.Context(), q)
+		require.NoError(t, err)
+		for _, m := range l.Manifests {
+			got = append(got, m.ID)
+		}
+		if q.Page = l.Next; q.Page == "" {
+			break
+		}
+	}
+	require.ElementsMatch(t, ids, got)
+	m, err := reader.Manifest(t.Context(), last.ID)
+	require.NoError(t, err)
+	require.Equal(t, last, m)
+	part, err := reader.Range(t.Context(), m, 3<<18-8, 32)
+	require.NoError(t, err)
+	require.Equal(t, (content + "a3")[3<<18-8:3<<18+24], string(part))
+	require.NoError(t, reader.Verify(t.Context(), m))
+	_, err = reader.Manifest(t.Context(), "00000000000000000000")
+	require.ErrorIs(t, err, evidence.ErrNotFound)
+	_, err = reader.Put(t.Context(), meta, strings.NewReader("x"))
+	require.ErrorIs(t, err, reading.ErrReadOnly)
+	service.mu.Lock()
+	service.blobs["content/"+m.SHA256][5] ^= 1
+	service.mu.Unlock()
+	require.ErrorContains(t, reader.Verify(t.Context(), m), "altered")
+}
+
+// Both buckets of a container answer alike, also for an object without content.
+func TestBothBucketsOfAContainerGiveTheSameAnswers(t *testing.T) {
+	t.Parallel()
+	_, o := serve(t)
+	writer, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	reader, err := reading.Container(o)
+	require.NoError(t, err)
+	for key, content := range map[string]string{"device/d1/x": "", "content/0a": "hello", "note-1.txt": "note"} {
+		require.NoError(t, writer.Write(t.Context(), key, strings.NewReader(content), true))
+	}
+	for _, key := range []string{"device/d1/x", "content/0a", "note-1.txt", "content/0z"} {
+		want, wantErr := writer.Stat(t.Context(), key)
+		got, err := reader.Stat(t.Context(), key)
+		require.Equal(t, want.Size, got.Size, key)
+		require.Equal(t, wantErr, err, key)
+		for _, length := range []int64{-1, 0, 3} {
+			want, wantErr := text(t, writer, key, length)
+			got, err := text(t, reader, key, length)
+			require.Equal(t, want, got, key)
+			require.Equal(t, wantErr, err, key)
+		}
+	}
+	_, err = reader.Open(t.Context(), "content/../x", 0, -1)
+	require.ErrorContains(t, err, "is not the key")
+	found, next, err := reader.List(t.Context(), "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, next)
+	require.Len(t, found, 3)
+	require.EqualValues(t, 5, found[0].Size)
+}
+
+func text(t *testing.T, b evidence.Bucket, key string, length int64) (string, error) {
+	t.Helper()
+	r, err := b.Open(t.Context(), key, 0, length)
+	if err != nil {
+		return "", err
+	}
+	defer func() { require.NoError(t, r.Close()) }()
+	got, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return string(got), nil
 }
 
 func TestAnObjectIsWrittenWholeOrNot(t *testing.T) {

@@ -23,9 +23,6 @@ func Memory() evidence.Bucket { return Bucket(memblob.OpenBucket(nil)) }
 
 type bucket struct{ b *blob.Bucket }
 
-// unfinished is how a file bucket names a file that is still being written.
-const unfinished = ".tmp"
-
 // Write implements evidence.Bucket.
 func (b *bucket) Write(ctx context.Context, key string, r io.Reader, onlyNew bool) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -82,7 +79,7 @@ func (b *bucket) List(ctx context.Context, prefix, token string, limit int) ([]e
 	}
 	var out []evidence.Object
 	for _, o := range found {
-		if !o.IsDir && !strings.HasSuffix(o.Key, unfinished) {
+		if !o.IsDir && !strings.HasSuffix(o.Key, evidence.Unfinished) {
 			out = append(out, evidence.Object{Key: o.Key, Size: o.Size, ModifiedAt: o.ModTime})
 		}
 	}

@@ -21,20 +21,9 @@ import (
 // Folder opens a folder as a bucket and makes it if it is not there, readable by its owner only (0700, files 0600). It
 // refuses a folder that others can read or that is a link to elsewhere, each time it is opened.
 func Folder(dir string) (evidence.Bucket, error) {
-	dir, err := filepath.Abs(dir)
+	dir, err := evidence.PrivateFolder(dir)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the evidence folder can't be made: %w", err)
-	}
-	if err := private(dir); err != nil {
-		return nil, err
-	}
-	for _, sub := range evidence.Folders() {
-		if err := private(filepath.Join(dir, sub)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
 	}
 	b, err := fileblob.OpenBucket(dir, &fileblob.Options{
 		NoTempDir: true, // a rename must not cross file systems, and no part of evidence belongs into a shared folder
@@ -44,23 +33,6 @@ func Folder(dir string) (evidence.Bucket, error) {
 		return nil, fmt.Errorf("the evidence folder can't be opened: %w", err)
 	}
 	return &folder{bucket: bucket{b: b}, dir: dir}, nil
-}
-
-// private refuses what is not a folder of one user alone. Windows keeps that in lists that a file mode doesn't show.
-func private(dir string) error {
-	info, err := os.Lstat(dir)
-	switch {
-	case err != nil:
-		return fmt.Errorf("the evidence folder can't be looked at: %w", err)
-	case info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("the evidence folder %s is a link to elsewhere; name the folder itself", dir)
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder, so evidence can't be kept there", dir)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("the evidence folder %s can be read by others (mode %04o); run chmod 700 on it after looking who has read it",
-			dir, info.Mode().Perm())
-	}
-	return nil
 }
 
 type folder struct {
@@ -106,7 +78,7 @@ func (f *folder) Tidy(ctx context.Context, before time.Time) error {
 		if err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		left := strings.HasSuffix(d.Name(), unfinished) || filepath.Dir(path) == f.dir && strings.HasPrefix(d.Name(), ".spool-")
+		left := strings.HasSuffix(d.Name(), evidence.Unfinished) || filepath.Dir(path) == f.dir && strings.HasPrefix(d.Name(), ".spool-")
 		if !d.Type().IsRegular() || !left {
 			return nil
 		}
