@@ -252,7 +252,7 @@ func literalOf[V Value](value V) (string, error) {
 	case time.Time:
 		return timeLiteral(v)
 	case GUID:
-		if !guidPattern.MatchString(string(v)) {
+		if !guidPattern().MatchString(string(v)) {
 			return "", &filterFault{string(v), "it is not a GUID like 11111111-2222-3333-4444-555555555555"}
 		}
 		return string(v), nil

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -147,7 +148,9 @@ func (q HuntingQuery) check() error {
 	return checkTimespan(q.Timespan)
 }
 
-var isoDuration = regexp.MustCompile(`^P(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$`)
+var isoDuration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^P(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?$`)
+})
 
 // checkTimespan refuses what is none of the documented forms: start/end, duration/end, start/duration, duration, start.
 func checkTimespan(span string) error {
@@ -157,7 +160,7 @@ func checkTimespan(span string) error {
 	durations := 0
 	parts := strings.Split(span, "/")
 	for _, part := range parts {
-		if isoDuration.MatchString(part) && !strings.HasSuffix(part, "P") && !strings.HasSuffix(part, "T") {
+		if isoDuration().MatchString(part) && !strings.HasSuffix(part, "P") && !strings.HasSuffix(part, "T") {
 			durations++
 		} else if _, err := time.Parse(time.RFC3339, part); err != nil {
 			return invalid("timespan", span, "it must be an ISO 8601 duration such as P7D, a time such as 2026-11-22T08:00:00Z, or two of them with / between")

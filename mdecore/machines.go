@@ -85,7 +85,7 @@ func checkName(name string) error {
 //mde:op GET /api/machines roles=Machine.Read.All,Machine.ReadWrite.All
 func (c *Client) FindMachinesByAadDeviceID(ctx context.Context, id string) ([]*Machine, error) {
 	const op = "FindMachinesByAadDeviceID"
-	if !guidPattern.MatchString(id) {
+	if !guidPattern().MatchString(id) {
 		return nil, refuse(op, invalid("Entra device id", id, "it must be a GUID like 11111111-2222-3333-4444-555555555555"))
 	}
 	// The property is a GUID, and an OData GUID literal has no quotes.

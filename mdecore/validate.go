@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -36,7 +37,7 @@ func checkID(field, id string) error {
 }
 
 // machineIDPattern is the form of every machine id in the documentation.
-var machineIDPattern = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
+var machineIDPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{40}$`) })
 
 // checkMachineID refuses everything but a machine id. The service takes a computer name in the same place, and a name
 // can mean several machines.
@@ -44,7 +45,7 @@ func checkMachineID(id string) error {
 	if err := checkID("machine id", id); err != nil {
 		return err
 	}
-	if !machineIDPattern.MatchString(id) {
+	if !machineIDPattern().MatchString(id) {
 		return invalid("machine id", id, "it must be 40 hexadecimal digits; look the machine up by its name first")
 	}
 	return nil
@@ -60,7 +61,9 @@ func idRune(r rune) bool {
 }
 
 // guidPattern is the form of Entra device ids.
-var guidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var guidPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+})
 
 // maxComment is our own limit: the page states none, and a plan's reason is far shorter.
 const maxComment = 4000

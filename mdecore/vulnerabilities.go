@@ -4,17 +4,18 @@ import (
 	"context"
 	"iter"
 	"regexp"
+	"sync"
 )
 
 // cvePattern is the form of a CVE id, and of the ids that Defender gives what has no CVE id yet.
-var cvePattern = regexp.MustCompile(`^(CVE|TVM)-[0-9]{4}-[0-9]{4,}$`)
+var cvePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(CVE|TVM)-[0-9]{4}-[0-9]{4,}$`) })
 
 // cveArg is the id of a vulnerability.
 func cveArg(id string) arg {
 	if err := checkID("CVE id", id); err != nil {
 		return arg{id, err}
 	}
-	if !cvePattern.MatchString(id) {
+	if !cvePattern().MatchString(id) {
 		return arg{id, invalid("CVE id", id, "it must look like CVE-2024-12345")}
 	}
 	return arg{value: id}

@@ -90,7 +90,7 @@ func readManifests(ctx context.Context, s *session, in listEvidenceIn) (listEvid
 		}
 		q.Since = at
 	}
-	if q.DeviceID = in.Device; in.Device != "" && !deviceText.MatchString(in.Device) { // an id is good even when its device is gone
+	if q.DeviceID = in.Device; in.Device != "" && !deviceText().MatchString(in.Device) { // an id is good even when its device is gone
 		found, err := s.resolve(ctx, []string{in.Device})
 		if err != nil {
 			return listEvidenceOut{}, "", err

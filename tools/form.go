@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -30,11 +31,13 @@ func forms() []form {
 }
 
 var (
-	guidText    = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-	deviceText  = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
-	wordText    = regexp.MustCompile(`^[0-9A-Za-z._-]+$`)
-	alertText   = regexp.MustCompile(`^[0-9A-Za-z_-]+$`)
-	requestText = regexp.MustCompile(`^[0-9A-Za-z]{8}$`)
+	guidText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+	})
+	deviceText  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{40}$`) })
+	wordText    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z._-]+$`) })
+	alertText   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_-]+$`) })
+	requestText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z]{8}$`) })
 )
 
 // check says what is wrong with s as this form, or returns "".
@@ -51,13 +54,13 @@ func (f form) check(s string) string {
 		}
 		return ""
 	case formGUID:
-		return unless(guidText.MatchString(s), s, "is not a machine action id (8-4-4-4-12 hex digits)")
+		return unless(guidText().MatchString(s), s, "is not a machine action id (8-4-4-4-12 hex digits)")
 	case formAlert:
-		return unless(alertText.MatchString(s) && len(s) <= 100, s, "is not an alert id; list_alerts gives them")
+		return unless(alertText().MatchString(s) && len(s) <= 100, s, "is not an alert id; list_alerts gives them")
 	case formRequest:
-		return unless(requestText.MatchString(s), s, "is not a request id (8 letters and digits); list_requests gives them")
+		return unless(requestText().MatchString(s), s, "is not a request id (8 letters and digits); list_requests gives them")
 	case formWord:
-		return unless(wordText.MatchString(s), s, "may hold only ASCII letters, digits, '.', '-' and '_'")
+		return unless(wordText().MatchString(s), s, "may hold only ASCII letters, digits, '.', '-' and '_'")
 	case formAge:
 		_, err := parseAge(s, time.Unix(0, 0))
 		return unless(err == nil, s, "is neither an age such as 24h or 7d nor a time such as 2026-11-22T08:00:00Z")

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // refKind says how a device was named.
@@ -27,8 +28,8 @@ type ref struct {
 }
 
 var (
-	numbersText = regexp.MustCompile(`^[0-9.]+$`)
-	longHexText = regexp.MustCompile(`^[0-9a-fA-F]{30,}$`)
+	numbersText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9.]+$`) })
+	longHexText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{30,}$`) })
 )
 
 // maxName is the longest DNS name.
@@ -43,17 +44,17 @@ func parseRef(s string) (ref, error) {
 	}
 	low := strings.ToLower(s)
 	switch {
-	case deviceText.MatchString(s):
+	case deviceText().MatchString(s):
 		return ref{kind: refID, text: low}, nil
-	case guidText.MatchString(s):
+	case guidText().MatchString(s):
 		return ref{kind: refAAD, text: low}, nil
-	case longHexText.MatchString(s):
+	case longHexText().MatchString(s):
 		return ref{}, fmt.Errorf("%s looks like a device id but has %d digits; an id has 40", quoted(s, 60), len(s))
 	}
 	if ip, err := netip.ParseAddr(s); err == nil {
 		return ipRef(ip)
 	}
-	if numbersText.MatchString(s) && strings.Contains(s, ".") {
+	if numbersText().MatchString(s) && strings.Contains(s, ".") {
 		return ref{}, fmt.Errorf("%s is not an IP address", quoted(s, 60))
 	}
 	if strings.Contains(s, ":") {

@@ -134,7 +134,7 @@ func distinct(ms []*mdecore.Machine) ([]*mdecore.Machine, error) {
 	var out []*mdecore.Machine
 	seen := make(map[string]bool, len(ms))
 	for _, m := range ms {
-		if !deviceText.MatchString(m.ID) {
+		if !deviceText().MatchString(m.ID) {
 			return nil, approvals.Refuse(approvals.KindNoAnswer, nil, "Defender named a device without a valid id (%s); nothing was done", quoted(m.ID, 60))
 		}
 		m.ID = strings.ToLower(m.ID)

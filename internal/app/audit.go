@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals/audit"
@@ -20,7 +21,9 @@ import (
 
 // guidText is a GUID. It has no bounds, because they would be slow to compile at every start; Entra ID refuses what has the
 // wrong length.
-var guidText = regexp.MustCompile(`^[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+$`)
+var guidText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+-[0-9a-fA-F]+$`)
+})
 
 // check reports what is wrong with the settings of the audit, whichever program has them.
 func (a Audit) check() faults {

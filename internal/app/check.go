@@ -3,6 +3,7 @@ package app
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
@@ -30,14 +31,14 @@ func (c Config) common() faults {
 	if user := strings.TrimSpace(c.Identity.User); c.Identity.User != "" && !isAddress(user) {
 		bad.add("MDE_USER: %q is not valid here: want the person's e-mail address or user principal name, such as alice@contoso.com", c.Identity.User)
 	}
-	if g := c.Policy.ApproverGroup; g != "" && !groupID.MatchString(g) {
+	if g := c.Policy.ApproverGroup; g != "" && !groupID().MatchString(g) {
 		bad.add("MDE_APPROVER_GROUP: %q is not the id of a Slack user group, which begins with S", g)
 	}
 	bad = append(bad, c.Slack.ids()...)
 	bad = append(bad, c.Timing.check()...)
 	bad = append(bad, c.Audit.check()...)
 	bad = append(bad, c.evidence()...)
-	if id := c.Policy.RoleAppID; id != "" && !guidText.MatchString(id) {
+	if id := c.Policy.RoleAppID; id != "" && !guidText().MatchString(id) {
 		bad.add("MDE_ENTRA_APP_ID: %q is not valid here: want the client id (a GUID) of the application whose app roles approve", id)
 	}
 	if !c.Sim && !c.StoreOnly {
@@ -48,7 +49,9 @@ func (c Config) common() faults {
 
 // addressText is an e-mail address in ASCII letters: no look-alikes, and nothing that another kind of caller is called. It
 // has no bounds, because they would be slow to compile at every start.
-var addressText = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+var addressText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+})
 
 // isAddress reports whether a text can be a person's e-mail address or user principal name.
 func isAddress(s string) bool {
@@ -61,7 +64,7 @@ func isAddress(s string) bool {
 			return false
 		}
 	}
-	return addressText.MatchString(s)
+	return addressText().MatchString(s)
 }
 
 // check keeps the order of the waits that at-most-once rests on: a write must have ended long before recovery gives up

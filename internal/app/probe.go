@@ -7,25 +7,26 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 )
 
 var (
-	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{2,30}$`)
-	groupID   = regexp.MustCompile(`^S[A-Z0-9]{2,30}$`)
+	channelID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[CGD][A-Z0-9]{2,30}$`) })
+	groupID   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^S[A-Z0-9]{2,30}$`) })
 )
 
 // ids checks the settings that are Slack ids, because a name in their place would match nothing at run time.
 func (s Slack) ids() faults {
 	var bad faults
 	for _, id := range append(slices.Clone(s.Channels), s.ApprovalChannel) {
-		if id != "" && !channelID.MatchString(id) {
+		if id != "" && !channelID().MatchString(id) {
 			bad.add("%q is not the id of a Slack channel (MDE_SLACK_CHANNELS, MDE_SLACK_APPROVAL_CHANNEL): copy it from the channel's details, it begins with C or G", id)
 		}
 	}
-	if s.ResponderGroup != "" && !groupID.MatchString(s.ResponderGroup) {
+	if s.ResponderGroup != "" && !groupID().MatchString(s.ResponderGroup) {
 		bad.add("MDE_SLACK_RESPONDER_GROUP: %q is not the id of a Slack user group, which begins with S", s.ResponderGroup)
 	}
 	return bad

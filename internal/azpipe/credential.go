@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -111,7 +112,7 @@ func NewCredential(cfg CredentialConfig) (*Renewable, error) {
 		return nil, fmt.Errorf("the %s credential is refused: %s", cfg.Kind, cfg.hide(Redact(err.Error())))
 	}
 	cred.secrets = cfg.secrets()
-	if guidPattern.MatchString(cfg.TenantID) {
+	if guidPattern().MatchString(cfg.TenantID) {
 		cred.tenant = cfg.TenantID
 	}
 	return cred, nil
@@ -157,7 +158,7 @@ func (c CredentialConfig) commonFaults(kinds []string) faultList {
 	}
 	faults.add(app && tenant == "", "the tenant id is missing: it is the Directory (tenant) ID on the tenant's overview page")
 	faults.add(tenant != "" && (!tenantPattern.MatchString(tenant) || len(tenant) > 253), "the tenant id %q is neither a GUID nor a domain name", tenant)
-	faults.add(client != "" && !guidPattern.MatchString(client), "the client id %q is not a GUID like 11111111-2222-3333-4444-555555555555", client)
+	faults.add(client != "" && !guidPattern().MatchString(client), "the client id %q is not a GUID like 11111111-2222-3333-4444-555555555555", client)
 	faults.add(c.ClientSecret != strings.TrimSpace(c.ClientSecret), "the client secret begins or ends with white space: was a line end copied with it?")
 	if c.Authority != "" {
 		u, err := ParseEndpoint(c.Authority)
@@ -182,7 +183,9 @@ func (c CredentialConfig) kindFaults(kind string, chained bool) faultList {
 }
 
 var (
-	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	guidPattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	})
 	tenantPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]*$`) // a bound in it would be slow to compile
 )
 

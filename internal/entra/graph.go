@@ -161,7 +161,7 @@ func (g *graph) add(ctx context.Context, ids map[string]bool, a assignment, size
 	default:
 		return nil // an application approves nothing
 	}
-	if !guid.MatchString(a.PrincipalID) {
+	if !guid().MatchString(a.PrincipalID) {
 		return fmt.Errorf("an app role is assigned to the group %q, which is no object id", a.PrincipalID)
 	}
 	members, err := list[account](ctx, g, "groups/"+a.PrincipalID+"/members?$select=id,accountEnabled,userType", "GET /v1.0/groups/{id}/members", needGroups)
@@ -184,7 +184,7 @@ func (g *graph) principal(ctx context.Context, app string) (p principal, err err
 		return p, &setupError{"the tenant has no enterprise application with the client id " + app + "; name the one whose app roles are assigned"}
 	case err != nil:
 		return p, err
-	case !strings.EqualFold(p.AppID, app) || !guid.MatchString(p.ID):
+	case !strings.EqualFold(p.AppID, app) || !guid().MatchString(p.ID):
 		return p, fmt.Errorf("the answer of Microsoft Graph is about the application %q where %s was asked for", p.AppID, app)
 	}
 	return p, nil

@@ -46,11 +46,13 @@ type holders struct {
 	size int
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+var guid = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+})
 
 // New makes a Roles. The network is not touched.
 func New(o Options) (*Roles, error) {
-	if !guid.MatchString(o.AppID) {
+	if !guid().MatchString(o.AppID) {
 		return nil, fmt.Errorf("the application whose app roles approve is %q, which is no application (client) id: it is a GUID", o.AppID)
 	}
 	g, err := newGraph(o)

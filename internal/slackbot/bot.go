@@ -148,11 +148,11 @@ func (o *Options) fill() error {
 	} {
 		need(err == nil, "%s: %v", what, err)
 	}
-	need(channelID.MatchString(o.ApprovalChannel), "the approval channel %q is not a channel id (C…)", o.ApprovalChannel)
+	need(channelID().MatchString(o.ApprovalChannel), "the approval channel %q is not a channel id (C…)", o.ApprovalChannel)
 	for _, c := range o.Channels {
-		need(channelID.MatchString(c), "the channel %q is not a channel id (C…); a name can be taken over by another channel", c)
+		need(channelID().MatchString(c), "the channel %q is not a channel id (C…); a name can be taken over by another channel", c)
 	}
-	need(o.ResponderGroup.Slack == "" || groupID.MatchString(o.ResponderGroup.Slack), "the responder group %q is not a user group id (S…)", o.ResponderGroup.Slack)
+	need(o.ResponderGroup.Slack == "" || groupID().MatchString(o.ResponderGroup.Slack), "the responder group %q is not a user group id (S…)", o.ResponderGroup.Slack)
 	need(o.Connections >= 0 && o.Connections <= maxConnections, "%d connections are not between 1 and %d", o.Connections, maxConnections)
 	need(o.AckDeadline >= 0 && o.AckDeadline <= maxAckDeadline, "an acknowledgement deadline of %s is more than %s", o.AckDeadline, maxAckDeadline)
 	if len(faults) > 0 {

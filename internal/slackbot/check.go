@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/slack-go/slack"
 )
 
 var (
-	channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{2,30}$`)
-	groupID   = regexp.MustCompile(`^S[A-Z0-9]{2,30}$`)
+	channelID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[CGD][A-Z0-9]{2,30}$`) })
+	groupID   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^S[A-Z0-9]{2,30}$`) })
 )
 
 // hint says what to do about one of Slack's error codes, for whoever runs the bot.

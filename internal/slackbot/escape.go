@@ -3,6 +3,7 @@ package slackbot
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -106,12 +107,12 @@ func plainEscaped(s string, limit int) (*slack.TextBlockObject, bool) {
 }
 
 // bareAddress is where Slack would begin a link without being asked to.
-var bareAddress = regexp.MustCompile(`(?i)(https?|mailto|ftp|file|slack|tel):`)
+var bareAddress = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)(https?|mailto|ftp|file|slack|tel):`) })
 
 // notification makes the text that phones show instead of the blocks. Slack reads this one field as its markup, where a
 // bare address would become a link, so addresses are broken up too.
 func notification(s string) string {
-	text, _ := cut(bareAddress.ReplaceAllString(escape(clean(s)), "$1[:]"), 300)
+	text, _ := cut(bareAddress().ReplaceAllString(escape(clean(s)), "$1[:]"), 300)
 	if text == "" {
 		return "-"
 	}

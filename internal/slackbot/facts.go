@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
 
 // toolName is what the name of a tool looks like; anything else must not be written into a heading.
-var toolName = regexp.MustCompile(`^[a-z][a-z_]+$`)
+var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z_]+$`) })
 
 // asker says who asks and through what, and who else asked for the same. What an assistant calls itself is its own word,
 // and is marked as that.
@@ -100,7 +101,7 @@ func goesOn(on *approvals.Resumed) string {
 
 // toolWord is a tool's name for a heading of our own; whatever is no such name is not shown there.
 func toolWord(name string) string {
-	if !toolName.MatchString(name) {
+	if !toolName().MatchString(name) {
 		return "an unknown tool"
 	}
 	return strings.ReplaceAll(name, "_", " ")

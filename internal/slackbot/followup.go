@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
 
 // slackUser is what a user id looks like; anything else must not be written into a mention.
-var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,30}$`)
+var slackUser = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[UW][A-Z0-9]{2,30}$`) })
 
 // renderFollowUp is the message in the card's thread when a request has reached its final state.
 func renderFollowUp(r approvals.Request, a around) message {
@@ -60,7 +61,7 @@ func mentions(r approvals.Request) string {
 	}
 	var out []string
 	for _, p := range people {
-		if _, user, ok := p.Slack(); ok && slackUser.MatchString(user) && len(out) < 20 {
+		if _, user, ok := p.Slack(); ok && slackUser().MatchString(user) && len(out) < 20 {
 			out = append(out, "<@"+user+">")
 		}
 	}

@@ -85,7 +85,7 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 	switch {
 	case o.Store == nil:
 		return nil, errors.New("the Slack notifier has no store: it could not remember what it posted")
-	case !channelID.MatchString(o.ApprovalChannel):
+	case !channelID().MatchString(o.ApprovalChannel):
 		return nil, errors.New("the approval channel is not a Slack channel id; copy it from the channel's details, it begins with C or G")
 	}
 	c, err := newClient(clientOptions{APIURL: o.APIURL, BotToken: o.BotToken, HTTPClient: o.HTTPClient})
@@ -221,7 +221,7 @@ func (n *Notifier) card(ctx context.Context, r approvals.Request, a around, redr
 // cardChannel is where the card goes: to the approvers, or, for a requester's own confirmation, to where they asked. A
 // break-glass is for everybody to see.
 func (n *Notifier) cardChannel(r approvals.Request) string {
-	if r.Outcome == approvals.Confirm && !r.Terms.BreakGlass && channelID.MatchString(r.Origin.Channel) {
+	if r.Outcome == approvals.Confirm && !r.Terms.BreakGlass && channelID().MatchString(r.Origin.Channel) {
 		return r.Origin.Channel
 	}
 	return n.channel
@@ -287,7 +287,7 @@ func (n *Notifier) follow(ctx context.Context, r approvals.Request, a around, ca
 	if again, err := n.once(ctx, r, "thread:"+string(r.State), thread, renderFollowUp(r, a)); again > 0 || err != nil {
 		return again, err
 	}
-	if r.Origin.Channel == card.Channel || !channelID.MatchString(r.Origin.Channel) {
+	if r.Origin.Channel == card.Channel || !channelID().MatchString(r.Origin.Channel) {
 		return 0, nil
 	}
 	return n.once(ctx, r, "origin:"+string(r.State), place{Channel: r.Origin.Channel}, renderFollowUp(r, a))

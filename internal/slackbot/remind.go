@@ -136,7 +136,7 @@ func renderPointer(r approvals.Request, channel string) message {
 	c := newComposer()
 	text := "Policy has changed, and this waits for approvers now: " + r.Plan.Preview
 	c.lines(text)
-	if channelID.MatchString(channel) {
+	if channelID().MatchString(channel) {
 		c.markup("Its card is in <#" + channel + ">")
 	}
 	c.small("Request " + r.ID)
@@ -148,7 +148,7 @@ func renderPointer(r approvals.Request, channel string) message {
 func mentionable(groups []approvals.Group) (called string, others []approvals.Group) {
 	var parts []string
 	for _, g := range groups {
-		if !groupID.MatchString(g.Slack) {
+		if !groupID().MatchString(g.Slack) {
 			others = append(others, g)
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -14,8 +15,8 @@ import (
 type stamp struct{ id, digest string }
 
 var (
-	stampID     = regexp.MustCompile(`^[0-9A-Za-z]{1,32}$`)
-	stampDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	stampID     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z]{1,32}$`) })
+	stampDigest = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 )
 
 var errBadStamp = errors.New("the button does not belong to a request")
@@ -25,7 +26,7 @@ func (s stamp) String() string { return s.id + "." + s.digest }
 // parseStamp reads a button's value; whatever is not exactly one is refused.
 func parseStamp(value string) (stamp, error) {
 	id, digest, found := strings.Cut(value, ".")
-	if !found || !stampID.MatchString(id) || !stampDigest.MatchString(digest) {
+	if !found || !stampID().MatchString(id) || !stampDigest().MatchString(digest) {
 		return stamp{}, errBadStamp
 	}
 	return stamp{id: id, digest: digest}, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -246,13 +247,13 @@ func ipStats(c *call) response {
 }
 
 // hostLabel is one part of a DNS name.
-var hostLabel = regexp.MustCompile(`^[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?$`)
+var hostLabel = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?$`) })
 
 // domain is the domain of the call, in lower case.
 func (c *call) domain() (string, *fault400) {
 	labels := strings.Split(c.id, ".")
 	_, err := netip.ParseAddr(c.id)
-	if err == nil || len(c.id) > 253 || slices.ContainsFunc(labels, func(l string) bool { return len(l) > 63 || !hostLabel.MatchString(l) }) {
+	if err == nil || len(c.id) > 253 || slices.ContainsFunc(labels, func(l string) bool { return len(l) > 63 || !hostLabel().MatchString(l) }) {
 		return "", &fault400{"InvalidDomainName", "The domain '" + c.id + "' is not valid"}
 	}
 	return strings.ToLower(c.id), nil

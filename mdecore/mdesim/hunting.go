@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mde-ops/mde-ops/mdecore/mdesim/kql"
@@ -275,12 +276,14 @@ func parsePeriod(span string, now time.Time) (huntPeriod, error) {
 	return p, nil
 }
 
-var isoDuration = regexp.MustCompile(`^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
+var isoDuration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
+})
 
 // parseISODuration reads a duration such as P30D or PT12H. Months and years are
 // left out: they have no fixed length, and no documented form uses them.
 func parseISODuration(s string) (time.Duration, bool) {
-	parts := isoDuration.FindStringSubmatch(s)
+	parts := isoDuration().FindStringSubmatch(s)
 	if parts == nil || strings.HasSuffix(s, "P") || strings.HasSuffix(s, "T") {
 		return 0, false
 	}

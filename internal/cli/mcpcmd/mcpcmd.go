@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +41,7 @@ func newCommand(env cli.Env) *cobra.Command {
 // serve speaks MCP over stdio. The handshake doesn't wait for the store or the tenant: they open in the background. A
 // configuration or policy that doesn't parse ends the process first, because then no call could ever be decided.
 func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
+	collectLater()
 	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
 	if err != nil {
 		return err
@@ -59,6 +63,19 @@ func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
 		return nil
 	}
 	return err
+}
+
+// handshake is how long the start may take before memory is collected as usual.
+const handshake = 200 * time.Millisecond
+
+// collectLater puts the first garbage collection off until the handshake is over: what the packages made as they were
+// initialised is just little enough for none, and a client waits. A GOGC of somebody's own stays as it is.
+func collectLater() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	usual := debug.SetGCPercent(400)
+	time.AfterFunc(handshake, func() { debug.SetGCPercent(usual) })
 }
 
 func demoCommand(env cli.Env) *cobra.Command {

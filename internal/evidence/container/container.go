@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -28,8 +29,8 @@ type Options struct {
 }
 
 var (
-	accountText   = regexp.MustCompile(`^[0-9a-z]+$`)
-	containerText = regexp.MustCompile(`^[0-9a-z]+(-[0-9a-z]+)*$`)
+	accountText   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-z]+$`) })
+	containerText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-z]+(-[0-9a-z]+)*$`) })
 )
 
 // New makes a client of the container. Nothing is asked of it yet. Errors don't show the URL's query.
@@ -75,10 +76,10 @@ func parse(text string) (name, account string, err error) {
 		}
 	}
 	name, account = u.Host, query.Get("storage_account")
-	if len(query["storage_account"]) != 1 || len(account) < 3 || len(account) > 24 || !accountText.MatchString(account) {
+	if len(query["storage_account"]) != 1 || len(account) < 3 || len(account) > 24 || !accountText().MatchString(account) {
 		return "", "", errors.New("the evidence URL names no storage account (3 to 24 lower-case letters and digits)" + want)
 	}
-	if len(name) < 3 || len(name) > 63 || !containerText.MatchString(name) {
+	if len(name) < 3 || len(name) > 63 || !containerText().MatchString(name) {
 		return "", "", errors.New("the evidence URL names no container (3 to 63 lower-case letters, digits and single hyphens)" + want)
 	}
 	return name, account, nil

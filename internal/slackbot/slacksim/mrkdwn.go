@@ -3,6 +3,7 @@ package slacksim
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // EntityKind says what a piece of mrkdwn between < and > does.
@@ -123,12 +124,12 @@ func FiresLink(mrkdwn string) bool {
 }
 
 // bareAddress is what Slack makes a link by itself.
-var bareAddress = regexp.MustCompile(`(?i)\b(https?://|mailto:)[^\s<>|]+`)
+var bareAddress = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\b(https?://|mailto:)[^\s<>|]+`) })
 
 func bareLinks(mrkdwn string) []Entity {
 	_, between := splitEntities(mrkdwn)
 	var out []Entity
-	for _, u := range bareAddress.FindAllString(between, -1) {
+	for _, u := range bareAddress().FindAllString(between, -1) {
 		out = append(out, Entity{Kind: EntityBare, Target: u})
 	}
 	return out
