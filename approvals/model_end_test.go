@@ -236,7 +236,7 @@ func (w *world) expire() (open bool) {
 // released says whether every time-box that must be ended was.
 func (w *world) released() bool {
 	r := w.main
-	if r.plan.TimeBox == nil || r.tampered != "" || !r.holds(w.kit().asks(r), wasIn) {
+	if r.plan.TimeBox == nil || r.tampered != "" || !r.holds(w.kit().asks(r), wasSigned) {
 		return true // what was altered, or what policy would not approve now, is left to people
 	}
 	rows, err := w.b.l.DB.Timeboxes(context.Background(), r.id)

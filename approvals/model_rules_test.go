@@ -165,6 +165,8 @@ type cast struct {
 	at          time.Time
 	// was are the groups that the voter was in at that time.
 	was []string
+	// signed are the marks of groups that the vote itself names.
+	signed []string
 }
 
 // met says whether the votes satisfy a demand when in says who is a member of what.
@@ -229,8 +231,8 @@ func (r *life) holds(now answer, in func(v cast, group string) bool) bool {
 	return true
 }
 
-// wasIn goes by the groups that were signed with the vote.
-func wasIn(v cast, group string) bool { return slices.Contains(v.was, group) }
+// wasSigned goes by what the vote says of itself.
+func wasSigned(v cast, group string) bool { return slices.Contains(v.signed, "name:"+group) }
 
 // isIn goes by the groups of a moment.
 func (g groups) isIn(v cast, group string) bool { return slices.Contains(g[group], v.name) }

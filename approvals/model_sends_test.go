@@ -171,7 +171,7 @@ func (w *world) forbidsRelease(r *life, step int) string {
 		return "the device was not isolated by it"
 	case now.Before(latest(from, p.start()).Add(p.plan.TimeBox.For + p.extra)):
 		return fmt.Sprintf("its time is not over: %v after %v", now.Sub(from), p.plan.TimeBox.For+p.extra)
-	case !p.holds(k.asks(p), wasIn):
+	case !p.holds(k.asks(p), wasSigned):
 		return "its parent was not rightly approved under " + k.name
 	case w.foreign[device]:
 		return "somebody else has changed the device"

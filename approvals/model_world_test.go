@@ -396,6 +396,7 @@ func (w *world) counted(r *life, name string, v approvals.Verdict, in ballot.Bal
 	for _, stored := range got.Votes {
 		if stored.Voter.ID == in.Voter.ID {
 			c.at = stored.At // what happened meanwhile may have moved the clock
+			c.signed = stored.Groups
 		}
 	}
 	for group, names := range w.members {
@@ -417,7 +418,7 @@ func (w *world) counted(r *life, name string, v approvals.Verdict, in ballot.Bal
 	if interrupted && holds != r.holds(today, before.isIn) {
 		holds = got.State != approvals.Pending // both would be right
 	}
-	if holds {
+	if holds && r.holds(today, wasSigned) { // who joined a group after their vote doesn't count for it
 		r.approved, r.decided = true, c.at
 		if r == w.main {
 			w.regrouped, w.repoliced = false, false

@@ -305,10 +305,19 @@ func (b *Box) result(ctx context.Context, r approvals.Request, vote approvals.Vo
 	if err != nil {
 		return outcome{}, err
 	}
-	if standing.Met() {
-		return outcome{approvals.Approved, "approved by " + yeses(r.Votes)}, nil
+	if !standing.Met() {
+		return outcome{approvals.Pending, "waits for " + standing.Missing()}, nil
 	}
-	return outcome{approvals.Pending, "waits for " + standing.Missing()}, nil
+	// What was signed has to be enough by itself, because only that is left when a time-box ends or a lift is looked at again:
+	// whoever joined a group after their vote does not count for it.
+	err = b.tally.Stood(ctx, r)
+	if approvals.KindOf(err) == approvals.KindDenied {
+		return outcome{approvals.Pending, "waits for one more vote: a group has changed since some of these were cast"}, nil
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{approvals.Approved, "approved by " + yeses(r.Votes)}, nil
 }
 
 func yeses(votes []approvals.Vote) string {

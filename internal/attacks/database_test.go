@@ -186,6 +186,7 @@ func TestWrittenStraightIntoTheDatabase(t *testing.T) {
 func TestARealVoteIsOnlyForItsOwnRequest(t *testing.T) {
 	each(t, func(t *testing.T, url string) {
 		h := open(t, plan{url: url})
+		third, _ := h.asked(mdesim.NameLinux) // older than the vote
 		id, card := h.asked(mdesim.NameHost)
 		h.pressed(slacksim.Bob, card, "Approve")
 		require.Equal(t, approvals.Succeeded, h.settle(id).State)
@@ -199,7 +200,6 @@ func TestARealVoteIsOnlyForItsOwnRequest(t *testing.T) {
 		require.Equal(t, approvals.KindTampering, approvals.KindOf(err), "it is not even read")
 
 		moved := vote
-		third, _ := h.asked(mdesim.NameLinux)
 		moved.RequestID, moved.Digest = third, h.state(third).Digest
 		h.insert(moved)
 		h.move(third, approvals.Approved)

@@ -177,10 +177,9 @@ func TestTwoPeopleOfOneGroupAreNotTwoGroups(t *testing.T) {
 }
 
 // foreign makes a click come from another workspace.
-func foreign(p slacksim.Payload, team string) slacksim.Payload {
+func foreign(p slacksim.Payload, team string) {
 	p["team"].(slacksim.Payload)["id"] = team
 	p["user"].(slacksim.Payload)["team_id"] = team
-	return p
 }
 
 func TestForeignersGuestsAppsAndTheDeactivatedCantVote(t *testing.T) {

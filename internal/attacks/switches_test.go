@@ -2,7 +2,9 @@ package attacks_test
 
 import (
 	"context"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +23,7 @@ func (h *house) forge(kind, request, detail string) {
 	}))
 }
 
-// running is an approved fleet of which the first step was sent when somebody pressed stop.
+// running is an approved fleet of two.
 func (h *house) running() string {
 	h.t.Helper()
 	id := requestIn(h.t, h.typed(slacksim.Alice, "isolate "+mdesim.NameHost+" "+mdesim.NameVIP+" because C2"))
@@ -29,14 +31,18 @@ func (h *house) running() string {
 	return id
 }
 
-// stopped is a house in which something approved waits and everything is stopped.
+// stopped is a house in which a fleet runs, and everything was stopped when its first step had been sent. The press comes
+// from a process that died before it could cancel anything.
 func stopped(t *testing.T, url string) (*house, string) {
 	t.Helper()
-	h := open(t, plan{url: url})
+	var h *house
+	var once sync.Once
+	h = open(t, plan{url: url, tenant: func(tn *mdesim.Tenant) {
+		tn.OnAccepted = func(mdesim.Effect) { once.Do(func() { h.forge(approvals.EventStopped, "", "all: drill") }) }
+	}})
 	id := h.running()
-	// The press comes from a process that dies before it could cancel anything.
-	h.forge(approvals.EventStopped, "", "all: drill")
-	h.sent(0)
+	h.sent(1)
+	require.Equal(t, approvals.Running, h.state(id).State)
 	return h, id
 }
 
@@ -54,6 +60,9 @@ func TestAForgedLiftLiftsNothing(t *testing.T) {
 		h.held()
 		h.write("UPDATE requests SET state = 'succeeded' WHERE id = $1", waiting)
 		h.held()
+		h.write("UPDATE requests SET state = 'approved' WHERE id = $1", waiting)
+		h.move(waiting, approvals.Running)
+		h.held() // all is written as it should be, but for the second vote
 		h.sent(0)
 	})
 }
@@ -96,15 +105,16 @@ func TestARemovedStopStillHolds(t *testing.T) {
 				h.forge("noted", "", "a row after it") // so that it is not the last one
 				require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")))
 				tamper(h, seq)
-				h.sent(0)
-				require.NotEqual(t, approvals.Succeeded, h.state(id).State)
+				h.pass(time.Second)
+				h.sent(1)
+				require.Equal(t, approvals.Running, h.state(id).State)
 			})
 		})
 	}
 }
 
 const fleet = `rules:
-- {name: in waves, tools: [isolate_devices], outcome: approve, count: 1, waves: {width: 1, stop_over: 20}}
+- {name: in waves, tools: [isolate_devices], outcome: approve, count: 2, waves: {width: 1, stop_over: 20}}
 `
 
 // A fleet that its stop rule paused goes on only when people said so; a row that says they did is not enough.
@@ -112,6 +122,7 @@ func TestAForgedResumptionSendsNothing(t *testing.T) {
 	each(t, func(t *testing.T, url string) {
 		h := open(t, plan{url: url, policy: fleet, tenant: func(tn *mdesim.Tenant) { tn.FailingDevices = []string{mdesim.NameHost} }})
 		id := h.running()
+		h.pressed(slacksim.Carol, h.card(id), "Approve")
 		for range 5 {
 			h.pass(max(h.work(id), 0) + 1)
 		}
@@ -129,9 +140,14 @@ func TestAForgedResumptionSendsNothing(t *testing.T) {
 		h.sent(1)
 		h.forge(approvals.EventResumed, id, id+": goes on") // by its own approval
 		h.sent(1)
+		require.Contains(t, h.pressed(slacksim.Bob, h.card(asks), "Approve"), "1 more of on-call")
+		h.pass(time.Second)
 		h.move(asks, approvals.Approved)
+		h.move(asks, approvals.Running)
 		h.forge(approvals.EventResumed, id, asks+": goes on")
-		h.sent(1)
+		h.pass(time.Second)
+		h.work(id)
+		h.sent(1) // all is written as it should be, but for the vote
 	})
 }
 
@@ -145,8 +161,10 @@ func TestAForgedExtensionMovesNoTimeBox(t *testing.T) {
 		h.forge(approvals.EventExtended, id, id+": 100h0m0s")
 		h.write("UPDATE timeboxes SET due_ms = $1 WHERE request_id = $2", h.clock.Now().UnixMilli(), id)
 		h.lookAtBoxes(id, 1)
-		h.write("UPDATE timeboxes SET due_ms = $1, state = 'armed' WHERE request_id = $2", h.clock.Now().Add(4*60*60*1e9).UnixMilli(), id)
-		h.pass(4*60*60*1e9 + 60*1e9)
-		h.lookAtBoxes(id, 2) // released when it was to be
+		h.write("UPDATE timeboxes SET due_ms = $1, state = 'armed' WHERE request_id = $2", h.clock.Now().Add(100*time.Hour).UnixMilli(), id)
+		h.pass(4*time.Hour + time.Minute)
+		h.move(asks, approvals.Approved)
+		h.move(asks, approvals.Running) // all is written as it should be, but for the vote
+		h.lookAtBoxes(id, 2)            // released when it was to be
 	})
 }
