@@ -223,7 +223,11 @@ func TestAWaitingCallIsToldHowFarTheRequestIs(t *testing.T) {
 	}()
 	require.Equal(t, Progress{Done: 0, Total: 5, Text: "request " + r.ID + " is pending_approval"}, <-told)
 	o.approve(r)
-	require.Equal(t, 1, (<-told).Done)
+	next := <-told
+	for next.Done == 0 { // a vote is told of as well
+		next = <-told
+	}
+	require.Equal(t, 1, next.Done)
 	o.finish(r.ID)
 	require.NoError(t, <-done)
 	close(told)
@@ -231,5 +235,6 @@ func TestAWaitingCallIsToldHowFarTheRequestIs(t *testing.T) {
 	for p := range told {
 		last = p
 	}
-	require.Less(t, last.Done, last.Total, "the end is said by the answer: %v", last)
+	require.LessOrEqual(t, last.Done, last.Total, "%v", last)
+	require.NotContains(t, last.Text, string(approvals.Succeeded)+":", "the end is said by the answer: %v", last)
 }
