@@ -78,6 +78,24 @@ func TestTwoOfOneGroupAreNotTwoGroups(t *testing.T) {
 	})
 }
 
+// Bob joins the leads after his vote, which was signed as that of somebody on call and no more.
+func TestWhoJoinsAGroupAfterTheVoteDoesNotCountForIt(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		l.Use(newAsking(t, "distinct", both()))
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		l.Approve(r.ID, "bob")
+		l.Directory.Join("leads", lab.Person("bob"))
+		l.Approve(r.ID, "cat")
+		require.Equal(t, approvals.Pending, l.Get(r.ID).State)
+		require.Contains(t, l.Get(r.ID).Message, "a group has changed since")
+		l.Work(r.ID)
+		require.Empty(t, l.Tenant.Sends())
+		l.Approve(r.ID, "eve")
+		require.Equal(t, approvals.Succeeded, l.Settle(r.ID).State)
+		l.Verified()
+	})
+}
+
 func TestOneGroupUnderTwoNamesIsOneGroup(t *testing.T) {
 	c := newCounting(t)
 	alias := approvals.Group{Name: "leads", Slack: "S0001"}

@@ -3,8 +3,6 @@ package ballot
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -124,17 +122,9 @@ func (b *Box) stands(ctx context.Context, r approvals.Request) error {
 
 // kept brings an emergency into the form that the store gives back, so that its digest stays the same.
 func kept(in Emergency) (Emergency, error) {
-	typed, delivery := in.Typed, in.Delivery
-	b, err := json.Marshal(in)
-	if err != nil {
-		return in, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", in.Plan.Tool)
-	}
-	var out Emergency
-	if err := json.Unmarshal(b, &out); err != nil {
-		return in, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", in.Plan.Tool)
-	}
-	out.Typed, out.Delivery = typed, delivery
-	return out, nil
+	asked, err := change.Kept(change.Asked{Plan: in.Plan, Requester: in.Requester, Origin: in.Origin})
+	in.Plan, in.Requester, in.Origin = asked.Plan, asked.Requester, asked.Origin
+	return in, err
 }
 
 // check refuses what no policy could let through.
@@ -207,15 +197,12 @@ func (b *Box) emergencyRequest(in Emergency, d approvals.Decision, now time.Time
 	}
 	r := approvals.Request{
 		ID: emergencyID(in.Delivery), Plan: in.Plan, Requester: in.Requester, Origin: in.Origin,
-		Outcome: d.Outcome, Rule: d.Rule, PolicyDigest: b.policy.Digest(), Terms: d.Terms, Key: in.Plan.Key(),
+		Outcome: d.Outcome, Rule: d.Rule, PolicyDigest: b.policy.Digest(), Terms: d.Terms,
 		CreatedAt: now, ExpiresAt: now.Add(d.Expires.Truncate(time.Millisecond)), StartWithin: d.StartBefore.Truncate(time.Millisecond),
 		State: approvals.Approved, DecidedAt: now, Message: "break-glass: " + in.Requester.ID + " alone decided",
 	}
-	for i := range in.Plan.Steps {
-		r.Steps = append(r.Steps, approvals.StepStatus{Index: i, State: approvals.StepWaiting, UpdatedAt: now})
-	}
-	var err error
-	if r.Digest, err = approvals.Digest(r); err != nil {
+	r, err := change.Made(r)
+	if err != nil {
 		return r, err
 	}
 	vote, err := b.signer.Sign(approvals.Vote{
@@ -324,7 +311,7 @@ func (b *Box) refuseEmergency(ctx context.Context, in Emergency, refusal error) 
 // emergencyID is the request id of a delivery: eight characters that a person can read out, the same each time it comes.
 func emergencyID(delivery string) string {
 	sum := sha256.Sum256([]byte("break-glass " + delivery))
-	return base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding).EncodeToString(sum[:5])
+	return change.ID([5]byte(sum[:5]))
 }
 
 func denied(format string, args ...any) error {

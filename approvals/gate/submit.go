@@ -3,8 +3,6 @@ package gate
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -147,15 +145,8 @@ func frozen(s Submission) (Submission, error) {
 	if err := validRequester(s.Requester); err != nil {
 		return s, err
 	}
-	b, err := json.Marshal(s)
-	if err != nil {
-		return s, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", s.Plan.Tool)
-	}
-	var out Submission
-	if err := json.Unmarshal(b, &out); err != nil {
-		return s, approvals.Refuse(approvals.KindInvalid, err, "the plan of %s can't be kept: its arguments are not JSON", s.Plan.Tool)
-	}
-	return out, nil
+	asked, err := change.Kept(change.Asked(s))
+	return Submission(asked), err
 }
 
 func validRequester(r approvals.Requester) error {
@@ -204,7 +195,7 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 		ID: g.newID(), Plan: s.Plan, Requester: s.Requester, Origin: s.Origin,
 		Outcome: d.Outcome, Rule: d.Rule, PolicyDigest: g.policy.Digest(),
 		CreatedAt: now, ExpiresAt: now.Add(d.Expires.Truncate(time.Millisecond)), StartWithin: d.StartBefore.Truncate(time.Millisecond),
-		State: approvals.Pending, Message: "waits for approval", Terms: d.Terms, Key: s.Plan.Key(),
+		State: approvals.Pending, Message: "waits for approval", Terms: d.Terms,
 	}
 	switch d.Outcome {
 	case approvals.Approve:
@@ -216,12 +207,7 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 		r.State, r.DecidedAt, r.Message = approvals.Approved, now, fmt.Sprintf("allowed by rule %q", d.Rule)
 	case approvals.Deny: // never gets here: permitted refused it
 	}
-	for i := range s.Plan.Steps {
-		r.Steps = append(r.Steps, approvals.StepStatus{Index: i, State: approvals.StepWaiting, UpdatedAt: now})
-	}
-	var err error
-	r.Digest, err = approvals.Digest(r)
-	return r, err
+	return change.Made(r)
 }
 
 func inWords(quorums []approvals.Quorum) string {
@@ -271,12 +257,9 @@ func invalid(format string, args ...any) error {
 	return approvals.Refuse(approvals.KindInvalid, nil, format, args...)
 }
 
-// crockford leaves out the letters that are read as digits.
-const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
 // randomID is 40 random bits as eight characters that a person can read out.
 func randomID() string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails: the runtime ends the program instead
-	return base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
+	return change.ID(b)
 }

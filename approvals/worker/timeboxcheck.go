@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -295,17 +294,10 @@ func (w *Worker) child(parent approvals.Request, boxes []store.Timebox, now time
 	r := approvals.Request{
 		ID: childID(parent.ID, boxes, now), Plan: plan, Requester: parent.Requester, Origin: parent.Origin, Outcome: approvals.Allow,
 		Rule: "time-box of " + parent.ID, PolicyDigest: w.o.Policy.Digest(), CreatedAt: now, ExpiresAt: now.Add(boxStart), StartWithin: boxStart,
-		Parent: parent.ID, Key: plan.Key(), State: approvals.Approved, DecidedAt: now, Message: "approved with request " + parent.ID + ", whose time-box is over",
+		Parent: parent.ID, State: approvals.Approved, DecidedAt: now, Message: "approved with request " + parent.ID + ", whose time-box is over",
 	}
-	for i := range plan.Steps {
-		r.Steps = append(r.Steps, approvals.StepStatus{Index: i, State: approvals.StepWaiting, UpdatedAt: now})
-	}
-	r.Digest, err = approvals.Digest(r)
-	return r, err
+	return change.Made(r)
 }
-
-// crockford leaves out the letters that are read as digits.
-const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 func childID(parent string, boxes []store.Timebox, now time.Time) string {
 	h := sha256.New()
@@ -313,5 +305,5 @@ func childID(parent string, boxes []store.Timebox, now time.Time) string {
 	for _, b := range boxes {
 		_, _ = fmt.Fprintln(h, b.Index, b.Version)
 	}
-	return base32.NewEncoding(crockford).EncodeToString(h.Sum(nil)[:5])
+	return change.ID([5]byte(h.Sum(nil)))
 }
