@@ -2,7 +2,7 @@
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RUNS ?= 1000
 
-.PHONY: help fmt lint test bench generate verify chaos fuzz build demo
+.PHONY: help fmt lint test bench generate verify chaos mutants fuzz build demo
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ verify: ## what CI checks, in the same order
 
 chaos: ## kill the worker RUNS times (1000) at its named points, on every store there is
 	MDE_TEST_CHAOS_KILLS=$(RUNS) go test -count=1 -timeout=6h -v -run TestKilled ./internal/chaos/
+
+mutants: ## break every guard of the gate by itself, and see that a test dies of it
+	MDE_TEST_MUTANTS=1 go test -count=1 -v -timeout=60m -run 'TestMutantsDie|TestTheModelKillsItsMutants' ./approvals/
 
 fuzz: ## fuzz every parser of outside text for FUZZTIME (1m) each
 	bash .ci/fuzz $(or $(FUZZTIME),1m)

@@ -293,6 +293,12 @@ func names(targets []approvals.Target) string {
 	return strings.Join(list, ", ")
 }
 
+// GlassTurnedAway records that the face itself turned away an emergency, as of somebody who is no responder or who typed
+// another name, and returns the refusal. Of in only the tool and the requester need be known.
+func (b *Box) GlassTurnedAway(ctx context.Context, in Emergency, refusal error) error {
+	return b.refuseEmergency(ctx, in, refusal)
+}
+
 // refuseEmergency records an attempt that was turned away. The refusal stands even when it can't be recorded.
 func (b *Box) refuseEmergency(ctx context.Context, in Emergency, refusal error) error {
 	if approvals.KindOf(refusal) == approvals.KindStore {

@@ -147,8 +147,8 @@ func held(s approvals.Stop) error {
 	if s.Doubt != "" {
 		doubt = "; its lift does not count: " + s.Doubt
 	}
-	return approvals.Refuse(approvals.KindHeld, nil, "%s stopped since %s by %s: %s%s; approvers lift it in Slack",
-		what, s.Event.At.UTC().Format(time.RFC3339), s.Event.Actor, s.Why, doubt)
+	return approvals.Refuse(approvals.KindHeld, nil, "%s stopped since %s by %s: %s%s; approvers lift it in Slack, with /mde lift %s",
+		what, s.Event.At.UTC().Format(time.RFC3339), s.Event.Actor, s.Why, doubt, s.Scope)
 }
 
 func name(scope string) string {

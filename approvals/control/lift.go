@@ -195,14 +195,17 @@ func LiftPlan(tenant, scope, reason string) approvals.Plan {
 	}
 }
 
-// Lift writes that a stop is lifted, once. KindConflict when it is not in force any more, or was pressed again since the
-// request was made.
+// Lift writes that a stop is lifted, once. KindConflict when it is not in force any more, was pressed again since the
+// request was made, or when no worker would believe the lift.
 func (b *Board) Lift(ctx context.Context, a Act) error {
 	at, err := bindingOf(a.Step)
 	if err != nil {
 		return err
 	}
 	scope := a.Step.Target
+	if err := b.wouldLift(ctx, a.RequestID, scope); err != nil {
+		return err
+	}
 	err = b.o.Store.InTx(ctx, func(tx *store.Tx) error {
 		marks, err := allMarks(ctx, tx.Marks, switchTypes()...)
 		if err != nil {
@@ -224,6 +227,27 @@ func (b *Board) Lift(ctx context.Context, a Act) error {
 	})
 	if err == nil {
 		b.goOn(ctx, approvals.Stop{Scope: scope})
+	}
+	return err
+}
+
+// wouldLift refuses a lift that liftedBy would not believe, such as one whose votes a clock put back makes older than the
+// press: the request must not end as if it had lifted anything.
+func (b *Board) wouldLift(ctx context.Context, id, scope string) error {
+	if !b.Verifies() {
+		return nil
+	}
+	marks, err := allMarks(ctx, b.o.Store.Marks, switchTypes()...)
+	if err != nil {
+		return err
+	}
+	s, ok := stopOf(marks, scope)
+	if !ok {
+		return nil // the transaction says so
+	}
+	_, err = b.granted(ctx, id, wanted{tool: approvals.ToolLift, target: scope, row: s.Event})
+	if approvals.KindOf(err) == approvals.KindTampering {
+		return approvals.Refuse(approvals.KindConflict, err, "nothing was lifted: %s; ask for the lift again", err)
 	}
 	return err
 }

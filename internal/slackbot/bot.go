@@ -79,6 +79,7 @@ type (
 		Cast(ctx context.Context, b ballot.Ballot) (approvals.Request, error)
 		TurnedAway(ctx context.Context, b ballot.Ballot, refusal error) error
 		BreakGlass(ctx context.Context, e ballot.Emergency) (approvals.Request, error)
+		GlassTurnedAway(ctx context.Context, e ballot.Emergency, refusal error) error
 	}
 	memory interface {
 		InTx(ctx context.Context, fn func(*store.Tx) error) error

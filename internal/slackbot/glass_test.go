@@ -132,6 +132,10 @@ func TestBreakGlassWantsTheNameLetterByLetter(t *testing.T) {
 	require.Contains(t, h.submit(t, slacksim.Alice, v, mdesim.NameHost, " \t").Errors[fieldWhy], "few words")
 	require.Empty(t, h.requests(t))
 	require.Zero(t, h.tenant.Writes())
+	refused := h.events(t, approvals.EventRefused)
+	require.Len(t, refused, 8, "each attempt is in the audit")
+	require.Equal(t, "alice@example.com", refused[0].Actor)
+	require.Contains(t, refused[0].Detail, "break-glass with isolate_devices: ")
 	require.Empty(t, h.submit(t, slacksim.Alice, v, mdesim.NameHost, "C2").Errors, "a mistyped name can be mended")
 }
 
@@ -161,6 +165,7 @@ func TestBreakGlassLooksAgainWhenItIsSubmitted(t *testing.T) {
 			out := h.submit(t, slacksim.Alice, v, mdesim.NameHost, "C2")
 			require.Contains(t, out.Errors[fieldWhy], c.want)
 			require.Empty(t, h.requests(t))
+			require.Len(t, h.events(t, approvals.EventRefused), 1)
 		})
 	}
 }
@@ -190,6 +195,7 @@ func TestBreakGlassForgedSubmissions(t *testing.T) {
 	}
 	require.Empty(t, h.requests(t))
 	require.Contains(t, h.log.String(), "opened by somebody else")
+	require.Len(t, h.events(t, approvals.EventRefused), 3, "each that was a submission of this dialog is in the audit")
 	require.Equal(t, 2, strings.Count(h.log.String(), "the device changed since this window was opened"), h.log.String())
 }
 

@@ -143,36 +143,48 @@ func (b *Bot) breakGlass(ctx context.Context, s submission) (a glassAnswer) {
 	return a
 }
 
-// emergency checks everything anew: who submits, what they typed, and that the device and what is done to it are still what
-// the dialog showed. Then the ballot box decides.
+// emergency lets the ballot box decide, or record that it was turned away here.
 func (b *Bot) emergency(ctx context.Context, s submission) (approvals.Request, error) {
+	in := ballot.Emergency{
+		Plan: approvals.Plan{Tool: glassTool}, Typed: []string{s.typed}, Origin: approvals.Origin{Channel: s.ticket.Channel}, Delivery: "glass/" + s.view,
+		Requester: inSlack(approvals.Person{ID: approvals.SlackAlias(s.team, s.user)}), // all that is known of them yet
+	}
+	if err := b.examined(ctx, s, &in); err != nil {
+		return approvals.Request{}, b.box.GlassTurnedAway(ctx, in, err)
+	}
+	return b.box.BreakGlass(ctx, in)
+}
+
+// examined checks everything anew and fills in what it learns: who submits, what they typed, and that the device and what is
+// done to it are still what the dialog showed.
+func (b *Bot) examined(ctx context.Context, s submission, in *ballot.Emergency) error {
 	if s.user != s.ticket.User {
-		return approvals.Request{}, notVoter("this window was opened by somebody else; type the command yourself")
+		return notVoter("this window was opened by somebody else; type the command yourself")
 	}
 	person, err := b.responder(ctx, s.team, s.user)
 	if err != nil {
-		return approvals.Request{}, err
+		return err
 	}
+	in.Requester = inSlack(person)
 	if err := typedName(s.typed, s.ticket.Name); err != nil {
-		return approvals.Request{}, err
+		return err
 	}
 	if strings.TrimSpace(s.reason) == "" {
-		return approvals.Request{}, approvals.Refuse(approvals.KindDenied, nil, "say in a few words why this can't wait")
+		return approvals.Refuse(approvals.KindDenied, nil, "say in a few words why this can't wait")
 	}
 	p, err := b.glassPlan(ctx, person, s.ticket.ID, s.reason)
 	if err != nil {
-		return approvals.Request{}, err
+		return err
 	}
 	device, err := theOnlyTarget(p)
 	if err != nil {
-		return approvals.Request{}, err
+		return err
 	}
 	if device.ID != s.ticket.ID || device.Name != s.ticket.Name || p.Key() != s.ticket.Key {
-		return approvals.Request{}, approvals.Refuse(approvals.KindConflict, nil, "the device changed since this window was opened; close it and type the command again")
+		return approvals.Refuse(approvals.KindConflict, nil, "the device changed since this window was opened; close it and type the command again")
 	}
-	return b.box.BreakGlass(ctx, ballot.Emergency{
-		Plan: p, Requester: inSlack(person), Typed: []string{s.typed}, Origin: approvals.Origin{Channel: s.ticket.Channel}, Delivery: "glass/" + s.view,
-	})
+	in.Plan = p
+	return nil
 }
 
 // glassField is the field beside which a refusal stands.

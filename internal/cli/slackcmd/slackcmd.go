@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mde-ops/mde-ops/approvals/audit"
+	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/app/slackapp"
 	"github.com/mde-ops/mde-ops/internal/cli"
@@ -45,7 +46,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "perform what was approved, without taking commands or votes",
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
-	}, keygenCommand(env), demoCommand(env), auditcmd.Command(auditcmd.Program{
+	}, keygenCommand(env), rolesCommand(env), demoCommand(env), auditcmd.Command(auditcmd.Program{
 		Env: env, Set: &set, Buckets: buckets(),
 		Check: func(app.Config) error { return nil },
 	}))
@@ -119,6 +120,18 @@ func auditKeys(env cli.Env) error {
 	fmt.Fprintf(env.Stdout, "# for mde-slackbot only: keep it secret, and away from the database\nMDE_AUDIT_SIGNING_KEY=%s\n# for whoever verifies the audit\nMDE_AUDIT_PUBLIC_KEYS=%s\n",
 		private, public)
 	return nil
+}
+
+func rolesCommand(env cli.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "roles",
+		Short: "print the SQL that makes the PostgreSQL roles of mde-mcp and of the worker",
+		Args:  cli.NoWords,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(env.Stdout, store.Roles())
+			return err
+		},
+	}
 }
 
 func demoCommand(env cli.Env) *cobra.Command {
