@@ -38,7 +38,7 @@ func (w *world) turn(r *life, which int, job store.Job) {
 	before := w.get(r)
 	w.frames = append(w.frames, frame{kit: w.now, members: w.members.clone(), down: w.down, at: w.clock()})
 	for range 60 {
-		again, err := handleJob(k.workers[which], job)
+		again, err := w.handleJob(k.workers[which], job)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -51,13 +51,23 @@ func (w *world) turn(r *life, which int, job store.Job) {
 	w.observe(r, before, f)
 }
 
-func handleJob(k *worker.Worker, job store.Job) (again time.Duration, err error) {
+// jobLimit ends a job that goes round in circles: the clock of a life stands still while a job runs, so it would never end.
+const jobLimit = 10 * time.Second
+
+func (w *world) handleJob(k *worker.Worker, job store.Job) (again time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), jobLimit)
+	defer cancel()
+	defer func() {
+		if ctx.Err() != nil {
+			w.t.Fatalf("a job did not end: %+v", job)
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil && p != any("killed") {
 			panic(p)
 		}
 	}()
-	return k.Handle(context.Background(), job)
+	return k.Handle(ctx, job)
 }
 
 // observe compares what a worker made of a request with the rules, and learns what happened.
