@@ -123,7 +123,7 @@ func TestHalfAListIsNoAnswer(t *testing.T) {
 				require.ErrorContains(t, err, "incomplete", "%s: a second candidate would be overlooked", ref)
 				require.Equal(t, approvals.KindNoAnswer, approvals.KindOf(refusal(err)))
 			}
-			_, _, err = readDevices(t.Context(), reading(c), findDevicesIn{Limit: 50})
+			_, _, err = readDevices(t.Context(), reading(c), findDevicesIn{listing: listing{Limit: 50}})
 			require.ErrorContains(t, err, "incomplete")
 			_, _, err = readAlerts(t.Context(), reading(c), listAlertsIn{Limit: 50, Since: "1d"})
 			require.ErrorContains(t, err, "incomplete")

@@ -42,7 +42,7 @@ type ownership struct {
 
 func cancelAction() declaration {
 	return spec[cancelActionIn, requestView]{
-		name: "cancel_action", title: "Cancel a machine action", toolset: Response, risk: approvals.RiskExpose,
+		name: "cancel_action", title: "Cancel a machine action", toolset: Response, surface: InToolset, risk: approvals.RiskExpose,
 		summary: "Ask to cancel a machine action that is still Pending or InProgress, such as an isolation under way. " +
 			"Makes a request that other people approve in Slack.",
 		positional: []string{"action_id"}, untrusted: true,

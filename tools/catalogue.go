@@ -3,32 +3,17 @@ package tools
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
 
-// declarations lists every tool, in the order in which faces show them.
+// declarations lists every tool, in the order in which faces show them. Each family's file lists its own.
 func declarations() []declaration {
-	return []declaration{
-		findDevices(),
-		getDevice(),
-		listAlerts(),
-		getAlert(),
-		isolateDevices(),
-		releaseDevices(),
-		undoRequest(),
-		extendTimebox(),
-		cancelAction(),
-		listEvidence(),
-		fetchEvidence(),
-		readEvidence(),
-		getRequest(),
-		listRequests(),
-		cancelRequest(),
-		liftStop(),
-		resumeRequest(),
-		whoami(),
-	}
+	return slices.Concat(
+		deviceTools(), alertTools(), responseTools(), liveResponseTools(), huntingTools(), indicatorTools(),
+		entityTools(), exposureTools(), evidenceTools(), requestTools(), sessionTools(),
+	)
 }
 
 // Catalogue lists every tool in a stable order, without anything that could run one. It needs no store and no tenant, so

@@ -30,7 +30,7 @@ func TestEveryToolIsWhole(t *testing.T) {
 				require.NoError(t, json.Unmarshal(raw, &s), name)
 				require.Equal(t, "object", s.Type, name)
 				require.NotEmpty(t, s.Properties, name)
-				require.NotNil(t, s.AdditionalProperties, "%s must refuse what it does not know", name)
+				require.NotNil(t, s.AdditionalProperties, "%s must say whether it has more", name)
 				_, err := s.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
 				require.NoError(t, err, name)
 				described(t, name, &s)
@@ -118,7 +118,8 @@ func TestUnsoundDeclarationsRefuseToStart(t *testing.T) {
 		return s
 	}
 	read := spec[getDeviceIn, getDeviceOut]{
-		name: "read_it", title: "t", summary: "s", toolset: Devices, risk: approvals.RiskRead, read: readDevice,
+		surface: Default,
+		name:    "read_it", title: "t", summary: "s", toolset: Devices, risk: approvals.RiskRead, read: readDevice,
 	}
 	acts := read
 	acts.plan = func(context.Context, *session, getDeviceIn) (approvals.Plan, error) { return approvals.Plan{}, nil }

@@ -18,7 +18,7 @@ type liftIn struct {
 // liftStop has the risk of what can't be undone, because everything that was held goes on at once.
 func liftStop() declaration {
 	return spec[liftIn, requestView]{
-		name: approvals.ToolLift, title: "Lift a stop", toolset: Requests, risk: approvals.RiskDestroy,
+		name: approvals.ToolLift, title: "Lift a stop", toolset: Requests, surface: InToolset, risk: approvals.RiskDestroy,
 		summary: "Ask to lift the kill switch or the freeze of a toolset. Only people in Slack can ask, and the approvers of destructive tools " +
 			"must agree there.",
 		positional: []string{"scope"}, untrusted: true,
@@ -37,7 +37,7 @@ type resumeIn struct {
 
 func resumeRequest() declaration {
 	return spec[resumeIn, requestView]{
-		name: approvals.ToolResume, title: "Let a paused request go on", toolset: Requests, risk: approvals.RiskContain,
+		name: approvals.ToolResume, title: "Let a paused request go on", toolset: Requests, surface: InToolset, risk: approvals.RiskContain,
 		summary: "Ask to send the rest of a request that was paused because too many of its steps failed. " +
 			"Needs at least the approvals that the request itself needs.",
 		positional: []string{"id"}, untrusted: true,

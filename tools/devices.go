@@ -9,49 +9,42 @@ import (
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
+// deviceTools lists the toolset devices.
+func deviceTools() []declaration { return []declaration{findDevices(), getDevice()} }
+
 type findDevicesIn struct {
 	NamePrefix string `json:"name_prefix,omitempty" jsonschema:"Start of the DNS name" form:"word" range:"0,253"`
 	Health     string `json:"health,omitempty" jsonschema:"Sensor health" enum:"Active,Inactive,ImpairedCommunication,NoSensorData,NoSensorDataImpairedCommunication,Unknown"`
 	Risk       string `json:"risk,omitempty" jsonschema:"Risk score" enum:"None,Informational,Low,Medium,High"`
 	OS         string `json:"os,omitempty" jsonschema:"osPlatform, e.g. Windows11" form:"word" range:"0,60"`
 	Tag        string `json:"tag,omitempty" jsonschema:"Exact tag" range:"0,200"`
-	Limit      int    `json:"limit,omitempty" jsonschema:"Most devices to return" range:"1,200" default:"20"`
+	listing
 }
 
 type findDevicesOut struct {
 	Devices []deviceView `json:"devices" jsonschema:"matching devices"`
-	Count   int          `json:"count" jsonschema:"how many are listed"`
-	More    bool         `json:"more" jsonschema:"true when more match than are listed"`
+	paged
 }
 
 func findDevices() declaration {
 	return spec[findDevicesIn, findDevicesOut]{
-		name: "find_devices", title: "Find devices", toolset: Devices, risk: approvals.RiskRead,
+		name: "find_devices", title: "Find devices", toolset: Devices, surface: Default, risk: approvals.RiskRead,
 		summary:    "Find devices by start of name, health, risk, OS or tag; all filters must match. For one known device use get_device.",
 		positional: []string{"name_prefix"}, untrusted: true,
 		hints: Annotations{ReadOnly: true, Idempotent: true, OpenWorld: true},
-		read:  readDevices,
+		lists: "devices", read: readDevices,
 	}
 }
 
 func readDevices(ctx context.Context, s *session, in findDevicesIn) (findDevicesOut, string, error) {
-	out := findDevicesOut{Devices: []deviceView{}}
-	query := mdecore.Query{Filter: mdecore.Filter(in.filter()), Page: mdecore.Page{Top: in.Limit + 1}} // one more tells whether there are more
-	for m, err := range s.reader.ListMachines(ctx, query) {
-		if mdecore.IsNotFound(err) {
-			break // the API's answer for an empty tenant
-		}
-		if err != nil {
-			return findDevicesOut{}, "", err
-		}
-		if len(out.Devices) == in.Limit {
-			out.More = true
-			break
-		}
-		out.Devices = append(out.Devices, viewOfDevice(m))
+	page, err := s.upstream(in.listing)
+	if err != nil {
+		return findDevicesOut{}, "", err
 	}
-	out.Count = len(out.Devices)
-	return out, out.text(), nil
+	found := s.reader.ListMachines(ctx, mdecore.Query{Filter: mdecore.Filter(in.filter()), Page: page})
+	var out findDevicesOut
+	out.Devices, out.paged, err = rows(s, in.listing, found, viewOfDevice)
+	return out, out.text(), err
 }
 
 // filter is the OData expression of the arguments. Every value is quoted here, because some hold free text.
@@ -74,7 +67,7 @@ func (o findDevicesOut) text() string {
 		return "No device matches."
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:", counted(o.Count, "device", o.More))
+	fmt.Fprintf(&b, "%s:", counted(o.Count, "device", o.Cursor != ""))
 	for i, d := range o.Devices {
 		if i == 20 {
 			fmt.Fprintf(&b, "\n- and %d more in the structured result", o.Count-i)
@@ -97,7 +90,7 @@ type getDeviceOut struct {
 
 func getDevice() declaration {
 	return spec[getDeviceIn, getDeviceOut]{
-		name: "get_device", title: "Get a device", toolset: Devices, risk: approvals.RiskRead,
+		name: "get_device", title: "Get a device", toolset: Devices, surface: Default, risk: approvals.RiskRead,
 		summary:    "Read one device, whether it is isolated and its latest machine actions. An ambiguous name is refused with the candidates.",
 		positional: []string{"device"}, untrusted: true,
 		hints: Annotations{ReadOnly: true, Idempotent: true, OpenWorld: true},

@@ -14,18 +14,18 @@ type deviceView struct {
 	ID         string    `json:"id" jsonschema:"device id, 40 hex digits"`
 	Name       string    `json:"name" jsonschema:"untrusted text: DNS name"`
 	OS         string    `json:"os" jsonschema:"osPlatform"`
-	Version    string    `json:"version,omitempty" jsonschema:"OS version"`
+	Version    string    `json:"version,omitempty" schema:"omit" jsonschema:"OS version"`
 	Health     string    `json:"health" jsonschema:"healthStatus of the sensor"`
-	Onboarding string    `json:"onboarding" jsonschema:"onboardingStatus"`
+	Onboarding string    `json:"onboarding" schema:"omit" jsonschema:"onboardingStatus"`
 	Risk       string    `json:"risk,omitempty" jsonschema:"riskScore"`
-	Exposure   string    `json:"exposure,omitempty" jsonschema:"exposureLevel"`
+	Exposure   string    `json:"exposure,omitempty" schema:"omit" jsonschema:"exposureLevel"`
 	Value      string    `json:"value,omitempty" jsonschema:"deviceValue"`
-	Group      string    `json:"group,omitempty" jsonschema:"untrusted text: device group"`
+	Group      string    `json:"group,omitempty" schema:"omit" jsonschema:"untrusted text: device group"`
 	Tags       []string  `json:"tags" jsonschema:"untrusted text: tags"`
 	IP         string    `json:"ip,omitempty" jsonschema:"last internal IP"`
-	ExternalIP string    `json:"external_ip,omitempty" jsonschema:"last external IP"`
-	AADID      string    `json:"aad_device_id,omitempty" jsonschema:"Entra device id"`
-	FirstSeen  time.Time `json:"first_seen,omitzero" jsonschema:"first report"`
+	ExternalIP string    `json:"external_ip,omitempty" schema:"omit" jsonschema:"last external IP"`
+	AADID      string    `json:"aad_device_id,omitempty" schema:"omit" jsonschema:"Entra device id"`
+	FirstSeen  time.Time `json:"first_seen,omitzero" schema:"omit" jsonschema:"first report"`
 	LastSeen   time.Time `json:"last_seen,omitzero" jsonschema:"last full report, about once a day"`
 }
 

@@ -69,6 +69,7 @@ type session struct {
 	*house
 	who      approvals.Requester
 	progress func(Progress) // nil when nobody listens
+	pager    pager          // of a tool that lists
 }
 
 // NewDispatcher checks the options and every declaration. It fails when anything that a safe answer needs is missing.

@@ -136,18 +136,12 @@ func (p *Performer) tool(t worker.Task) (*compiled, error) {
 // receipt sorts the answer to a write.
 func receipt(a *mdecore.MachineAction, err error) (worker.Receipt, error) {
 	switch {
-	case err == nil && a.ID != "":
-		return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, nil
-	case err == nil:
+	case err != nil:
+		return worker.Receipt{}, sorted(err)
+	case a.ID == "":
 		return worker.Receipt{}, errors.New("the answer names no action id, so it is not known what happened")
-	case permanent(err):
-		return worker.Receipt{}, &worker.Refused{Text: clean(err.Error(), 400), Err: err}
-	case mdecore.NotSent(err):
-		return worker.Receipt{}, &worker.NotSent{RetryAfter: mdecore.RetryAfter(err), Err: err}
-	case mdecore.Refused(err):
-		return worker.Receipt{}, &worker.Refused{Text: clean(err.Error(), 400), Err: err}
 	}
-	return worker.Receipt{}, err
+	return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, nil
 }
 
 // permanent reports whether the client itself refused the arguments: nothing was sent, and sending again can't help.

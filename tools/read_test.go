@@ -24,11 +24,11 @@ func TestFindDevices(t *testing.T) {
 		return w.ok("find_devices", args).Output.(findDevicesOut)
 	}
 	require.Equal(t, 20, find(`{}`).Count)
-	require.True(t, find(`{}`).More)
-	require.True(t, find(`{"limit":null}`).More)
+	require.NotEmpty(t, find(`{}`).Cursor)
+	require.NotEmpty(t, find(`{"limit":null}`).Cursor)
 	hosts := find(`{"name_prefix":"HOST0"}`)
 	require.Equal(t, 11, hosts.Count) // host01 to host09, one old and one that only looks like host01
-	require.False(t, hosts.More)
+	require.Empty(t, hosts.Cursor)
 	for _, d := range find(`{"health":"Inactive","limit":200}`).Devices {
 		require.Equal(t, "Inactive", d.Health)
 	}

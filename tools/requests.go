@@ -10,6 +10,11 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
+// requestTools lists the toolset requests.
+func requestTools() []declaration {
+	return []declaration{getRequest(), listRequests(), cancelRequest(), extendTimebox(), liftStop(), resumeRequest()}
+}
+
 type getRequestIn struct {
 	ID          string `json:"id" jsonschema:"Request id" form:"request"`
 	WaitSeconds int    `json:"wait_seconds,omitempty" jsonschema:"Wait up to so long for its end" range:"0,50"`
@@ -17,7 +22,7 @@ type getRequestIn struct {
 
 func getRequest() declaration {
 	return spec[getRequestIn, requestView]{
-		name: "get_request", title: "Get a request", toolset: Requests, risk: approvals.RiskRead,
+		name: "get_request", title: "Get a request", toolset: Requests, surface: Default, risk: approvals.RiskRead,
 		summary:    "Read how far a request has come: votes, steps, outcome. With wait_seconds it answers when the request is final or the time is over.",
 		positional: []string{"id"}, untrusted: true,
 		hints: Annotations{ReadOnly: true, Idempotent: true},
@@ -86,7 +91,7 @@ type boxSum struct {
 
 func listRequests() declaration {
 	return spec[listRequestsIn, listRequestsOut]{
-		name: "list_requests", title: "List requests", toolset: Requests, risk: approvals.RiskRead,
+		name: "list_requests", title: "List requests", toolset: Requests, surface: Default, risk: approvals.RiskRead,
 		summary:    "List requests at the approval gate, newest first, by state or only one's own.",
 		positional: []string{"state"}, untrusted: true,
 		hints: Annotations{ReadOnly: true, Idempotent: true},
@@ -204,7 +209,7 @@ type cancelRequestIn struct {
 // from happening. It is not read-only: our store changes.
 func cancelRequest() declaration {
 	return spec[cancelRequestIn, requestView]{
-		name: "cancel_request", title: "Withdraw a request", toolset: Requests, risk: approvals.RiskRead,
+		name: "cancel_request", title: "Withdraw a request", toolset: Requests, surface: Default, risk: approvals.RiskRead,
 		summary:    "Withdraw one's own request. Steps that were already sent go on; cancel_action stops those.",
 		positional: []string{"id"}, untrusted: true,
 		hints: Annotations{},

@@ -12,6 +12,11 @@ import (
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
+// responseTools lists the toolset response.
+func responseTools() []declaration {
+	return []declaration{isolateDevices(), releaseDevices(), undoRequest(), cancelAction()}
+}
+
 type isolateIn struct {
 	Devices       []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
 	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams" enum:"Full,Selective" default:"Full"`
@@ -26,7 +31,7 @@ type isolateStep struct {
 
 func isolateDevices() declaration {
 	return spec[isolateIn, requestView]{
-		name: "isolate_devices", title: "Isolate devices", toolset: Response, risk: approvals.RiskContain,
+		name: "isolate_devices", title: "Isolate devices", toolset: Response, surface: Default, risk: approvals.RiskContain,
 		summary: "Ask to cut devices off the network. Makes a request that other people approve in Slack; nothing happens before. " +
 			"Undo with release_devices.",
 		positional: []string{"devices"}, untrusted: true,
@@ -71,7 +76,7 @@ type releaseIn struct {
 
 func releaseDevices() declaration {
 	return spec[releaseIn, requestView]{
-		name: "release_devices", title: "Release devices from isolation", toolset: Response, risk: approvals.RiskExpose,
+		name: "release_devices", title: "Release devices from isolation", toolset: Response, surface: Default, risk: approvals.RiskExpose,
 		summary: "Ask to give isolated devices the network back. Makes a request that other people approve in Slack; nothing happens before. " +
 			"Undo with isolate_devices.",
 		positional: []string{"devices"}, untrusted: true,

@@ -136,7 +136,18 @@ func defaultJSON(a Arg) json.RawMessage {
 	return json.RawMessage(a.Default)
 }
 
-// outputOf derives the output schema of a declaration's Out.
+// askedSchema is the output schema of every acting tool: what a reader needs next. get_request gives the rest.
+var askedSchema = json.RawMessage(`{"type":"object","properties":{` +
+	`"request_id":{"type":"string","description":"for get_request; absent for a dry run"},` +
+	`"status":{"type":"string","description":"planned or pending_approval at first"},` +
+	`"preview":{"type":"string","description":"untrusted text: the plan"},` +
+	`"policy":{"type":"string","description":"who must say yes"},` +
+	`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},` +
+	`"next":{"type":"string","description":"what to do next"}` +
+	`},"required":["status","next"],"additionalProperties":true}`)
+
+// outputOf derives the output schema of a declaration's Out. A field with the tag schema:"omit" is in the answer and not in
+// the schema, which a model has to read.
 func outputOf(out reflect.Type) (json.RawMessage, error) {
 	schema, err := jsonschema.ForType(out, nil)
 	if err != nil {
@@ -146,7 +157,41 @@ func outputOf(out reflect.Type) (json.RawMessage, error) {
 		return nil, fmt.Errorf("output schema: %s has no properties", out)
 	}
 	plain(schema)
+	omit(schema, out)
+	if out.Implements(reflect.TypeFor[interface{ page() paged }]()) {
+		for _, list := range schema.Properties {
+			if list.Items != nil {
+				list.Items.Required = nil // the caller says which fields there are
+			}
+		}
+	}
 	return json.Marshal(schema)
+}
+
+// omit takes the fields out of a schema that its type's tags leave out, and lets that object have more than it names.
+func omit(s *jsonschema.Schema, t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+		if s.Items != nil {
+			s = s.Items
+		}
+	}
+	if t.Kind() != reflect.Struct || len(s.Properties) == 0 {
+		return
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous || s.Properties[name] == nil:
+		case f.Tag.Get("schema") == "omit":
+			delete(s.Properties, name)
+			s.Required = slices.DeleteFunc(s.Required, func(r string) bool { return r == name })
+			s.PropertyOrder = slices.DeleteFunc(s.PropertyOrder, func(r string) bool { return r == name })
+			s.AdditionalProperties = &jsonschema.Schema{}
+		default:
+			omit(s.Properties[name], f.Type)
+		}
+	}
 }
 
 // plain takes null out of lists and pointers: we never send it, and some model providers refuse lists of types.

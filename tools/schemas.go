@@ -41,8 +41,16 @@ func derive(in, out reflect.Type) (schemas, error) {
 	if err != nil {
 		return schemas{}, err
 	}
-	output, err := outputOf(out)
+	output, err := askedSchema, error(nil)
+	if !asks(in) {
+		output, err = outputOf(out)
+	}
 	return schemas{Types: typesKey(in, out), Input: input, Output: output}, err
+}
+
+// asks reports whether an input is that of an acting tool.
+func asks(in reflect.Type) bool {
+	return in.Implements(reflect.TypeFor[interface{ asked() asking }]())
 }
 
 // typesKey identifies two types by their names and fields, tags included; what their fields' own types hold is left to the
@@ -105,8 +113,8 @@ func Generate() ([]byte, error) {
 // write writes one tool as a Go literal.
 func write(b *bytes.Buffer, g generatedTool) {
 	t := g.tool
-	fmt.Fprintf(b, "{%q, Tool{\nName: %q, Title: %q,\nSummary: %q,\nToolset: %q, Risk: %q, Untrusted: %t,\n",
-		g.types, t.Name, t.Title, t.Summary, t.Toolset, t.Risk, t.Untrusted)
+	fmt.Fprintf(b, "{%q, Tool{\nName: %q, Title: %q,\nSummary: %q,\nToolset: %q, Surface: %q, Risk: %q, Untrusted: %t,\n",
+		g.types, t.Name, t.Title, t.Summary, t.Toolset, t.Surface, t.Risk, t.Untrusted)
 	fmt.Fprintf(b, "Annotations: %s,\n", strings.TrimPrefix(fmt.Sprintf("%#v", t.Annotations), "tools."))
 	b.WriteString("Args: []Arg{\n")
 	for _, a := range t.Args {

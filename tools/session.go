@@ -48,9 +48,12 @@ type mayView struct {
 	Policy string `json:"policy" jsonschema:"allowed, who must approve, or why denied"`
 }
 
+// sessionTools lists the toolset session.
+func sessionTools() []declaration { return []declaration{whoami()} }
+
 func whoami() declaration {
 	return spec[whoamiIn, whoamiOut]{
-		name: "whoami", title: "Who am I", toolset: Session, risk: approvals.RiskRead,
+		name: "whoami", title: "Who am I", toolset: Session, surface: Default, risk: approvals.RiskRead,
 		summary: "Show who is calling, the tenant, the permissions in the token, and what policy lets this caller do with each tool.",
 		hints:   Annotations{ReadOnly: true, Idempotent: true},
 		read:    readWhoami,

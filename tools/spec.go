@@ -20,10 +20,13 @@ import (
 type spec[In, Out any] struct {
 	name, title, summary string
 	toolset              Toolset
+	surface              Surface
 	risk                 approvals.Risk
 	positional           []string
 	hints                Annotations
 	untrusted            bool
+	// lists names the output's list, when the tool gives one in pages: In embeds listing then, and Out paged.
+	lists string
 	// read answers a call, with a short text beside the structure.
 	read func(context.Context, *session, In) (Out, string, error)
 	// plan resolves and checks everything now and freezes it; it writes nothing.
@@ -44,6 +47,9 @@ type performs struct {
 	apply  func(context.Context, hands, worker.Task) (worker.Receipt, error)
 	find   func(ctx context.Context, with hands, t worker.Task, since time.Time) (worker.Receipt, bool, error)
 	follow func(ctx context.Context, with hands, t worker.Task, actionID string) (worker.Progress, error)
+	// collect brings what a succeeded action gave into the evidence store; nil when it gives nothing. It may take minutes, and
+	// doing it again stores nothing twice.
+	collect func(ctx context.Context, with hands, t worker.Task, actionID string) (worker.Progress, error)
 }
 
 func (p performs) complete() bool { return p.apply != nil && p.find != nil && p.follow != nil }
@@ -97,7 +103,7 @@ func (s spec[In, Out]) compile() (*compiled, error) {
 	c := &compiled{
 		tool: Tool{
 			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
-			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted,
+			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted, Surface: s.surface,
 		},
 		performs: s.performs, undo: s.undo, reverse: s.reverse,
 	}
@@ -121,6 +127,14 @@ func (s spec[In, Out]) whole() error {
 	}
 	fault(!toolName.MatchString(s.name), "its name must be lower-case words joined by '_'")
 	fault(s.title == "" || s.summary == "" || s.toolset == "", "title, summary and toolset must be stated")
+	fault(s.surface != Default && s.surface != InToolset && s.surface != ByName, fmt.Sprintf("surface %q is none: it is offered by default, in its toolset or by name", s.surface))
+	_, pages := any(zero).(interface{ listed() listing })
+	fault(pages != (s.lists != ""), "a tool that lists embeds listing in its input and names its list")
+	if s.lists != "" {
+		var out Out
+		_, listsOut := any(out).(interface{ page() paged })
+		fault(!listsOut, "the output of a tool that lists embeds paged")
+	}
 	fault(!s.risk.Valid(), fmt.Sprintf("risk %q is not one of %v", s.risk, approvals.Risks()))
 	if s.risk == approvals.RiskRead {
 		fault(s.read == nil, "a reading tool needs read")
@@ -143,11 +157,36 @@ func (s spec[In, Out]) runRead(ctx context.Context, on *session, raw json.RawMes
 	if err != nil {
 		return nil, "", err
 	}
+	if s.lists == "" {
+		out, text, err := s.read(ctx, on, in)
+		if err == nil {
+			err = fits(out)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		return out, text, nil
+	}
+	return s.runList(ctx, on, raw, in)
+}
+
+// runList is runRead for a tool that gives its list in pages.
+func (s spec[In, Out]) runList(ctx context.Context, on *session, raw json.RawMessage, in In) (any, string, error) {
+	var err error
+	if on.pager, err = pagerOf(s.name, raw); err != nil {
+		return nil, "", err
+	}
 	out, text, err := s.read(ctx, on, in)
 	if err != nil {
 		return nil, "", err
 	}
-	return out, text, nil
+	asked, isListing := any(in).(interface{ listed() listing })
+	page, isListed := any(out).(interface{ page() paged })
+	if !isListing || !isListed {
+		return nil, "", fmt.Errorf("tool %q: its types don't embed listing and paged", s.name)
+	}
+	answer, err := on.bounded(s.lists, asked.listed(), page)
+	return answer, text, err
 }
 
 // runPlan makes the plan and fills in what every plan holds. The second answer says that it is only a dry run.

@@ -208,7 +208,7 @@ type extendIn struct {
 
 func extendTimebox() declaration {
 	return spec[extendIn, requestView]{
-		name: approvals.ToolExtend, title: "Extend a time-box", toolset: Requests, risk: approvals.RiskContain,
+		name: approvals.ToolExtend, title: "Extend a time-box", toolset: Requests, surface: InToolset, risk: approvals.RiskContain,
 		summary: "Ask to release later what a request isolated for a time. Makes a request that other people approve in Slack; until then the old time counts. " +
 			"To release earlier, use undo_request.",
 		positional: []string{"id", "for"}, untrusted: true,

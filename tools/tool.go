@@ -12,11 +12,30 @@ type Toolset string
 
 // The toolsets.
 const (
-	Devices  Toolset = "devices"
-	Alerts   Toolset = "alerts"
-	Response Toolset = "response"
-	Requests Toolset = "requests"
-	Session  Toolset = "session"
+	Devices      Toolset = "devices"
+	Alerts       Toolset = "alerts" // and incidents
+	Response     Toolset = "response"
+	LiveResponse Toolset = "live_response"
+	Hunting      Toolset = "hunting"
+	Indicators   Toolset = "indicators"
+	Entities     Toolset = "entities"
+	Exposure     Toolset = "exposure"
+	Evidence     Toolset = "evidence"
+	Requests     Toolset = "requests"
+	Session      Toolset = "session"
+)
+
+// Surface says when a server offers a tool.
+type Surface string
+
+// The surfaces. The zero value is none, so that nobody forgets to decide.
+const (
+	// Default tools are offered unless others are asked for.
+	Default Surface = "default"
+	// InToolset tools are offered with their toolset, or by name.
+	InToolset Surface = "toolset"
+	// ByName tools are offered only when they are named: they are off by default.
+	ByName Surface = "by name"
 )
 
 // Annotations are hints for MCP clients. They describe a tool and enforce nothing: the gate does.
@@ -38,6 +57,7 @@ type Tool struct {
 	// Title is the name for people, and Summary says in a few sentences what it does and when to use it.
 	Title, Summary string
 	Toolset        Toolset
+	Surface        Surface
 	Risk           approvals.Risk
 	// Args are the arguments in the order of the declaration.
 	Args []Arg

@@ -139,7 +139,7 @@ type undoIn struct {
 
 func undoRequest() declaration {
 	return spec[undoIn, requestView]{
-		name: "undo_request", title: "Undo a request", toolset: Response, risk: approvals.RiskExpose,
+		name: "undo_request", title: "Undo a request", toolset: Response, surface: Default, risk: approvals.RiskExpose,
 		summary: "Ask to take back what a request did: release the devices that it isolated and that still are isolated by it, or isolate those again that it released. " +
 			"Makes a request of the inverse tool that other people approve in Slack.",
 		positional: []string{"id"}, untrusted: true,

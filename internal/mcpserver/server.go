@@ -116,7 +116,6 @@ func offer(t tools.Tool) (mcp.Tool, error) {
 	offered.RawOutputSchema = t.OutputSchema
 	offered.Title = t.Title
 	offered.Annotations = mcp.ToolAnnotation{
-		Title:           t.Title,
 		ReadOnlyHint:    mcp.ToBoolPtr(t.Annotations.ReadOnly),
 		DestructiveHint: mcp.ToBoolPtr(t.Annotations.Destructive),
 		IdempotentHint:  mcp.ToBoolPtr(t.Annotations.Idempotent),

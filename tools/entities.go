@@ -1,0 +1,4 @@
+package tools
+
+// entityTools lists the toolset entities.
+func entityTools() []declaration { return nil }

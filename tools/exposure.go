@@ -1,0 +1,4 @@
+package tools
+
+// exposureTools lists the toolset exposure.
+func exposureTools() []declaration { return nil }

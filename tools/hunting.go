@@ -1,0 +1,4 @@
+package tools
+
+// huntingTools lists the toolset hunting.
+func huntingTools() []declaration { return nil }

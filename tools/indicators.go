@@ -1,0 +1,4 @@
+package tools
+
+// indicatorTools lists the toolset indicators.
+func indicatorTools() []declaration { return nil }
