@@ -41,7 +41,13 @@ type office struct {
 
 func staffed(t *testing.T) *office {
 	t.Helper()
-	o := &office{world: open(t, toolstest.Options{})}
+	return staffedUnder(t, nil)
+}
+
+// staffedUnder is staffed with a policy; nil is the default one.
+func staffedUnder(t *testing.T, p approvals.Policy) *office {
+	t.Helper()
+	o := &office{world: open(t, toolstest.Options{Policy: p})}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	signer, err := approvals.NewSigner(key)

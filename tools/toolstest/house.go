@@ -139,6 +139,14 @@ func (h *House) Client(t testing.TB, appID, secret string) *mdecore.Client {
 	return c
 }
 
+// Read is the text of a file.
+func Read(t testing.TB, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(b)
+}
+
 // Alice is a responder who proved who she is.
 func Alice() approvals.Requester {
 	return approvals.Requester{Person: approvals.Person{ID: "alice@contoso.com", Name: "Alice"}, Verified: true, Via: approvals.ViaMCP}

