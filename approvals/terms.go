@@ -45,4 +45,6 @@ type ToolInfo struct {
 	Risk Risk
 	// Toolset can be frozen as a whole.
 	Toolset string
+	// Through says that the tool makes plans of other tools, and that policy is asked about those and never about it.
+	Through bool
 }

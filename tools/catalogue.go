@@ -40,7 +40,7 @@ func Facts() (map[string]approvals.ToolInfo, error) {
 	}
 	facts := make(map[string]approvals.ToolInfo, len(all))
 	for _, c := range all {
-		facts[c.tool.Name] = approvals.ToolInfo{Risk: c.tool.Risk, Toolset: string(c.tool.Toolset)}
+		facts[c.tool.Name] = approvals.ToolInfo{Risk: c.tool.Risk, Toolset: string(c.tool.Toolset), Through: c.borrows}
 	}
 	return facts, nil
 }

@@ -62,6 +62,7 @@ type house struct {
 	tools         []Tool
 	inverses      map[string]string
 	reversals     map[string]*reversal
+	borrowers     map[string]bool // tools that make plans of other tools
 }
 
 // session is one call: the house, and who calls.
@@ -95,6 +96,7 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 	h := &house{
 		reader: o.Reader, gate: o.Gate, evidence: o.Evidence, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
 		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{}, reversals: map[string]*reversal{},
+		borrowers: map[string]bool{},
 	}
 	if h.clock == nil {
 		h.clock = time.Now
@@ -109,6 +111,7 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 	for _, c := range all {
 		d.order = append(d.order, c.tool)
 		d.byID[c.tool.Name] = c
+		h.borrowers[c.tool.Name] = c.borrows
 		if c.undo != "" {
 			h.inverses[c.tool.Name], h.reversals[c.tool.Name] = c.undo, c.reverse
 		}

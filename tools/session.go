@@ -75,6 +75,10 @@ func readWhoami(ctx context.Context, s *session, in whoamiIn) (whoamiOut, string
 		out.Stopped, out.StopProblem = []stopView{}, clean(err.Error(), 300)
 	}
 	for _, t := range asked {
+		if s.borrowers[t.Name] { // policy is never asked about it
+			out.Tools = append(out.Tools, mayView{Tool: t.Name, Risk: string(t.Risk), Policy: "asked as the tool that it makes a plan of"})
+			continue
+		}
 		a, err := s.gate.Decide(ctx, approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
 		if err != nil {
 			return whoamiOut{}, "", err

@@ -71,6 +71,7 @@ type compiled struct {
 	performs performs
 	undo     string
 	reverse  *reversal
+	borrows  bool
 }
 
 // asking is what the input of every acting tool embeds.
@@ -105,7 +106,7 @@ func (s spec[In, Out]) compile() (*compiled, error) {
 			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
 			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted, Surface: s.surface,
 		},
-		performs: s.performs, undo: s.undo, reverse: s.reverse,
+		performs: s.performs, undo: s.undo, reverse: s.reverse, borrows: s.borrows,
 	}
 	if s.read != nil {
 		c.read = s.runRead

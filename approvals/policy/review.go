@@ -128,7 +128,17 @@ func (v *review) canMatch(i int) bool {
 		return true
 	}
 	tools := v.toolsOf(r)
+	about := len(r.Tags)+len(r.OnlyTags) > 0 || r.cond != nil && r.cond.perTarget
+	through := func(t string) bool { return v.known.Tools[t].Through }
 	switch {
+	case slices.ContainsFunc(r.Tools, through) && !slices.ContainsFunc(tools, func(t string) bool { return !through(t) }):
+		v.say(r.at, SeverityError, "rule %q can never match: %s is asked as the tool that it makes a plan of, such as release_devices; name that", r.Name, strings.Join(r.Tools, ", "))
+		return false
+	case slices.ContainsFunc(r.Tools, through):
+		v.say(r.at, SeverityWarning, "rule %q never matches calls of a tool that makes plans of other tools: policy is asked about those", r.Name)
+	case about && len(tools) > 0 && !slices.ContainsFunc(tools, func(t string) bool { return v.known.Tools[t].Risk != approvals.RiskRead }):
+		v.say(r.at, SeverityError, "rule %q can never match: it is about targets, and reading calls (%s) have none", r.Name, strings.Join(tools, ", "))
+		return false
 	case len(tools) == 0 && len(r.Tools) > 0:
 		v.say(r.at, SeverityError, "rule %q can never match: none of its tools (%s) has one of its risks", r.Name, v.withRisks(r.Tools))
 		return false
@@ -238,6 +248,7 @@ func (v *review) table() {
 	for _, t := range keys(v.known.Tools) {
 		r := v.lastly(&approvals.Call{Tool: t, Risk: v.known.Tools[t].Risk})
 		switch {
+		case v.known.Tools[t].Through:
 		case r == nil || slices.Contains(seen, r.Name):
 		case r.Outcome == approvals.Deny && r.Why == noGroup:
 			nobody = append(nobody, t)

@@ -145,8 +145,12 @@ func TestAForgedModalVotesForNothing(t *testing.T) {
 		require.NoError(t, err)
 		p["type"] = "view_submission"
 		p["view"] = slacksim.Payload{"id": "V1", "type": "modal", "callback_id": "mde_details_view", "private_metadata": metadata}
+		before := h.head()
 		_, err = h.Send(t.Context(), slacksim.Interactive, p)
 		require.NoError(t, err)
+		if strings.Contains(metadata, `"pages":1`) { // the last page, which has the button
+			h.refused(before, bob, "")
+		}
 		require.Empty(t, h.state(id).Votes, metadata)
 	}
 	h.sent(0)

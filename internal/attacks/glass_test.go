@@ -78,12 +78,15 @@ func TestAForgedBreakGlassSubmission(t *testing.T) {
 	metadata := v.PrivateMetadata
 	require.Contains(t, metadata, slacksim.Alice)
 	vip := strings.ReplaceAll(metadata, h.tenant.Device(mdesim.NameHost).ID, h.tenant.Device(mdesim.NameVIP).ID)
-	for _, c := range []struct{ user, team, metadata string }{
-		{slacksim.Bob, "", metadata}, // listed as well, but it is alice's dialog
-		{slacksim.Alice, "", vip},
-		{slacksim.Alice, "", "{}"},
-		{slacksim.Alice, "T0ELSEWHERE", metadata},
+	here := slacksim.DefaultTeamID
+	for _, c := range []struct{ user, team, metadata, actor, says string }{
+		// listed as well, but it is alice's dialog
+		{slacksim.Bob, "", metadata, approvals.SlackAlias(here, slacksim.Bob), "opened by somebody else"},
+		{slacksim.Alice, "", vip, alice, "the device changed"},
+		{slacksim.Alice, "", "{}", "", ""}, // no submission of this dialog at all
+		{slacksim.Alice, "T0ELSEWHERE", metadata, approvals.SlackAlias("T0ELSEWHERE", slacksim.Alice), "another workspace"},
 	} {
+		before := h.head()
 		p, err := h.ClickPayload(c.user, card, "Details")
 		require.NoError(t, err)
 		p["type"], p["view"] = "view_submission", view(c.metadata)
@@ -92,6 +95,9 @@ func TestAForgedBreakGlassSubmission(t *testing.T) {
 		}
 		_, err = h.Send(t.Context(), slacksim.Interactive, p)
 		require.NoError(t, err)
+		if c.says != "" {
+			h.refused(before, c.actor, c.says)
+		}
 	}
 	h.sent(0)
 	h.sound()

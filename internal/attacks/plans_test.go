@@ -80,14 +80,14 @@ func TestLookAlikeNamesFindNoOtherDevice(t *testing.T) {
 		_, err = h.call("isolate_devices", string(args), by(approvals.ViaMCP, alice, true))
 		require.Error(t, err, name)
 	}
-	args, err := json.Marshal(map[string]any{"devices": []string{mdesim.NameLookalike}, "reason": "C2"})
-	require.NoError(t, err)
-	res, err := h.call("isolate_devices", string(args), by(approvals.ViaMCP, alice, true))
-	if err == nil { // the look-alike is a device of its own
-		require.NotEqual(t, host.ID, res.Request.Plan.Targets[0].ID)
-		require.Contains(t, shown(h.card(res.Request.ID)), res.Request.Plan.Targets[0].ID)
-		require.NotEmpty(t, res.Request.Plan.Warnings, "people are told that the name is not what it looks like")
-	}
+	_, err := h.call("isolate_devices", encoded(t, map[string]any{"devices": []string{mdesim.NameLookalike}, "reason": "C2"}), by(approvals.ViaMCP, alice, true))
+	require.Error(t, err, "by its name nobody can mean it")
+	like := h.tenant.Device(mdesim.NameLookalike) // a device of its own, that is named by its id
+	require.NotEqual(t, host.ID, like.ID)
+	look := h.state(h.isolation(like.ID, by(approvals.ViaMCP, alice, true)))
+	require.Equal(t, like.ID, look.Plan.Targets[0].ID)
+	require.Contains(t, shown(h.card(look.ID)), like.ID)
+	require.NotEmpty(t, look.Plan.Warnings, "people are told that the name is not what it looks like")
 	id, card := h.asked(mdesim.NameHost)
 	require.Equal(t, host.ID, h.state(id).Plan.Targets[0].ID)
 	require.Contains(t, shown(card), host.ID)

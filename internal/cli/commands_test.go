@@ -52,6 +52,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"connected":   {connected, 1},    // connected N: wait until so many sockets are connected to the workspace
 		"slack":       {slackCommand, 3}, // slack NAME USER TEXT: type /mde TEXT in #security and set NAME to the request it made
 		"press":       {press, 3},        // press USER BUTTON TEXT: press a button of the card that shows TEXT
+		"role":        {role, 3},         // role gives|takes VALUE USER: an app role of the reading application in Entra ID
 		"card":        {waitForCard, 1},  // card TEXT: wait for a message in #security that shows TEXT
 	} {
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -146,6 +147,21 @@ func asked(s *surroundings, ts *testscript.TestScript, args []string) {
 
 func fault(s *surroundings, ts *testscript.TestScript, args []string) {
 	s.tenant.Fail(mdesim.Fault{Path: "/api/**", Status: number(ts, args[0]), Times: -1})
+}
+
+// role gives a person of the simulated tenant an app role, or takes it away.
+func role(s *surroundings, ts *testscript.TestScript, args []string) {
+	const id = "aaaaaaaa-0000-4000-8000-000000000001"
+	who := map[string]string{"alice": "a11ce000-0000-4000-8000-000000000001", "bob": "b0b00000-0000-4000-8000-000000000002"}[args[2]]
+	switch args[0] {
+	case "gives":
+		s.tenant.SetAppRoles(mdesim.DefaultReaderID, mdesim.AppRole{ID: id, Value: args[1]})
+		s.tenant.AssignAppRole(mdesim.DefaultReaderID, id, who)
+	case "takes":
+		s.tenant.RevokeAppRole(mdesim.DefaultReaderID, id, who)
+	default:
+		ts.Fatalf("usage: role gives|takes VALUE USER")
+	}
 }
 
 func tenantDown(s *surroundings, ts *testscript.TestScript, _ []string) { ts.Check(s.server.Close()) }

@@ -55,7 +55,11 @@ type surroundingsKey struct{}
 
 func setUp(env *testscript.Env) error {
 	s := &surroundings{
-		tenant:    &mdesim.Tenant{ActionPending: 50 * time.Millisecond, ActionRunning: 50 * time.Millisecond},
+		tenant: &mdesim.Tenant{ActionPending: 50 * time.Millisecond, ActionRunning: 50 * time.Millisecond, Apps: []mdesim.App{
+			{ID: mdesim.DefaultAppID, Name: "worker", Secret: mdesim.DefaultAppSecret, Roles: mdesim.WriterRoles()},
+			{ID: mdesim.DefaultReaderID, Name: "reader", Secret: mdesim.DefaultReaderSecret, Roles: append(mdesim.ReaderRoles(),
+				mdesim.RoleReadApplications, mdesim.RoleReadGroups)},
+		}},
 		workspace: new(slacksim.Workspace), running: make(map[string]*process),
 	}
 	env.Values[surroundingsKey{}] = s

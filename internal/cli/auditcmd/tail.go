@@ -69,6 +69,9 @@ func tail(ctx context.Context, p Program, o tailOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(rows) == 0 && o.lines > 0 && !o.follow {
+		fmt.Fprintf(p.Env.Stderr, "none of the %d rows is wanted by --request, --type and --actor\n", seq)
+	}
 	if err := o.write(p.Env.Stdout, rows); err != nil || !o.follow {
 		return err
 	}
@@ -184,5 +187,5 @@ func line(e approvals.Event) string {
 // Harmless makes what other people wrote fit for a terminal: it stays on its line and draws nothing.
 func Harmless(s string) string {
 	quoted := strconv.QuoteToGraphic(s)
-	return quoted[1 : len(quoted)-1]
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`) // a quotation mark draws nothing
 }

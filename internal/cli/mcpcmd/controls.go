@@ -89,6 +89,9 @@ func stop(ctx context.Context, env cli.Env, set cli.Settings, p press) error {
 		return cli.Usagef("--reason is not given: say why, for those who have to lift it")
 	}
 	cfg, db, board, err := switches(ctx, env, set)
+	if err != nil && cli.ExitCode(ctx, err) == cli.ExitRuntime {
+		return fmt.Errorf("NOT stopped: %w. To stop without the store, end every mde-slackbot process: nothing is sent without one", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -109,16 +112,12 @@ func stop(ctx context.Context, env cli.Env, set cli.Settings, p press) error {
 		what = "the toolset " + p.scope + " is"
 	}
 	fmt.Fprintf(env.Stdout, "%s stopped by %s: nothing more is sent, what waited is cancelled, what runs is held.\n"+
-		"Only approvers lift it, in Slack: /mde lift%s\n", what, who.ID, lifted(p.scope))
+		"Only approvers lift it, in Slack: %s\n", what, who.ID, lifting(p.scope))
 	return nil
 }
 
-func lifted(scope string) string {
-	if scope == approvals.ScopeAll {
-		return ""
-	}
-	return " " + scope
-}
+// lifting is what people type in Slack; without a scope they would ask for "all".
+func lifting(scope string) string { return "/mde lift " + scope + " because …" }
 
 // presser is who stops things. Whoever can run this command may: what only stops things needs no proof.
 func presser(ctx context.Context, cfg app.Config, as string) (approvals.Requester, error) {
@@ -161,14 +160,20 @@ func stops(ctx context.Context, env cli.Env, set cli.Settings) error {
 	}
 	for _, s := range list {
 		fmt.Fprintf(env.Stdout, "%s stopped since %s by %s: %s\n", s.Scope, s.Event.At.UTC().Format(time.RFC3339), auditcmd.Harmless(s.Event.Actor), auditcmd.Harmless(s.Why))
+		fmt.Fprintf(env.Stdout, "  only approvers lift it, in Slack: %s\n", lifting(s.Scope))
 		if s.Doubt != "" {
 			fmt.Fprintf(env.Stdout, "  its lift does not count: %s\n", auditcmd.Harmless(s.Doubt))
 		}
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(env.Stdout, "nothing is stopped, as the audit says; the worker believes a lift only with the votes behind it")
-	} else {
-		fmt.Fprintln(env.Stdout, "Only approvers lift it, in Slack: /mde lift")
 	}
 	return nil
+}
+
+// liftCommand is for whoever looks here for the way back.
+func liftCommand() *cobra.Command {
+	return &cobra.Command{Use: "lift", Aliases: []string{"unfreeze", "unstop", "resume"}, Hidden: true, RunE: func(*cobra.Command, []string) error {
+		return cli.Usagef("nothing is lifted from the shell: approvers do that in Slack, with `/mde lift SCOPE because …`; `mde-mcp stops` names the scopes")
+	}}
 }

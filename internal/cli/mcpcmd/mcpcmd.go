@@ -34,7 +34,7 @@ func newCommand(env cli.Env) *cobra.Command {
 	}
 	set.Bind(root)
 	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
-		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set))
+		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set), liftCommand())
 	return root
 }
 

@@ -339,23 +339,44 @@ func explainPlan(ctx context.Context, env cli.Env, a *mcpapp.App, plan approvals
 		if i > 0 {
 			fmt.Fprintf(env.Stdout, "\nand because it is undone after %s, as %s:\n", plan.TimeBox.For, c.Tool)
 		}
-		text, err := explainCall(p, c, groups)
+		text, d, err := explainCall(p, c, groups)
 		if err != nil {
 			return err
 		}
 		fmt.Fprint(env.Stdout, text)
+		for _, why := range besides(plan, d) {
+			fmt.Fprintln(env.Stdout, "and yet the call would be refused:", why)
+		}
 	}
 	if len(calls) > 1 {
 		fmt.Fprintln(env.Stdout, "\nthe stricter of the two answers counts")
+	}
+	if !who.Verified {
+		fmt.Fprintf(env.Stdout, "%s is taken to be unverified: in no group of the file, and more approvers are asked for; --verified says otherwise\n", who.ID)
 	}
 	fmt.Fprintf(env.Stdout, "nothing was submitted; the policy's digest is %s\n", p.Digest())
 	return nil
 }
 
+// besides is what the gate refuses whatever the rules say of the call.
+func besides(plan approvals.Plan, d approvals.Decision) (why []string) {
+	if d.Outcome == approvals.Deny || plan.Risk == approvals.RiskRead {
+		return nil
+	}
+	if d.MaxTargets > 0 && len(plan.Targets) > d.MaxTargets {
+		why = append(why, fmt.Sprintf("%d targets are more than the %d that one call may have", len(plan.Targets), d.MaxTargets))
+	}
+	if d.ReasonRequired && strings.TrimSpace(plan.Reason) == "" {
+		why = append(why, "a reason is needed: --reason")
+	}
+	return why
+}
+
 // explainCall explains one answer. A requester who is taken to be in a list is tried as a case of `policy test`.
-func explainCall(p *policy.Policy, c approvals.Call, groups []string) (string, error) {
+func explainCall(p *policy.Policy, c approvals.Call, groups []string) (string, approvals.Decision, error) {
 	if len(groups) == 0 {
-		return p.Explain(c).String(), nil
+		e := p.Explain(c)
+		return e.String(), e.Decision, nil
 	}
 	x := policy.Case{Call: c, Groups: groups}
 	for w, n := range c.Recent {
@@ -364,7 +385,7 @@ func explainCall(p *policy.Policy, c approvals.Call, groups []string) (string, e
 	x.Want.Outcome = p.Try([]policy.Case{x})[0].Got.Outcome
 	r := p.Try([]policy.Case{x})[0]
 	if !r.OK() {
-		return "", cli.Usagef("--group: %s", strings.Join(r.Faults, "; "))
+		return "", r.Got, cli.Usagef("--group: %s", strings.Join(r.Faults, "; "))
 	}
-	return r.Explanation.String(), nil
+	return r.Explanation.String(), r.Got, nil
 }
