@@ -26,7 +26,7 @@ func liftStop() declaration {
 		plan: func(ctx context.Context, s *session, in liftIn) (approvals.Plan, error) {
 			return s.gate.Board().PlanLift(ctx, s.tenant, in.Scope, in.Reason)
 		},
-		performs: onBoard((*control.Board).Lift),
+		performs: onBoard(func(ctx context.Context, b *control.Board, a control.Act) error { return b.Lift(ctx, a) }),
 	}
 }
 
@@ -49,12 +49,12 @@ func resumeRequest() declaration {
 			}
 			return s.gate.Board().PlanResume(ctx, r)
 		},
-		performs: onBoard((*control.Board).Resume),
+		performs: onBoard(func(ctx context.Context, b *control.Board, a control.Act) error { return b.Resume(ctx, a) }),
 	}
 }
 
 // onBoard performs a step by its effect on our own switches. It is in force as soon as it is written.
-func onBoard(effect func(*control.Board, context.Context, control.Act) error) performs {
+func onBoard(effect func(context.Context, *control.Board, control.Act) error) performs {
 	const done = "written"
 	receiptOf := func(t worker.Task) worker.Receipt {
 		return worker.Receipt{ActionID: t.Plan.Tool + ":" + t.RequestID, RemoteStatus: done}
@@ -64,7 +64,7 @@ func onBoard(effect func(*control.Board, context.Context, control.Act) error) pe
 			if with.board == nil {
 				return worker.Receipt{}, noBoard()
 			}
-			err := effect(with.board, ctx, control.Act{RequestID: t.RequestID, Step: t.Step})
+			err := effect(ctx, with.board, control.Act{RequestID: t.RequestID, Step: t.Step})
 			if kind := approvals.KindOf(err); err != nil && kind != "" && kind != approvals.KindStore {
 				return worker.Receipt{}, &worker.Refused{Text: clean(err.Error(), 400), Err: err}
 			}

@@ -218,10 +218,8 @@ func callsOf(r approvals.Request, now time.Time) []callView {
 		}
 	}
 	add(r.Terms.RemindAfter, "the approvers are reminded")
-	for _, q := range r.Quorum {
-		for _, e := range q.Then {
-			add(e.After, "group "+quoted(e.To.Name, 60)+" may approve as well")
-		}
+	for _, e := range r.Escalations() {
+		add(e.After, "group "+quoted(e.To.Name, 60)+" may approve as well")
 	}
 	slices.SortStableFunc(calls, func(a, b callView) int { return a.At.Compare(b.At) })
 	return calls

@@ -137,14 +137,16 @@ func defaultJSON(a Arg) json.RawMessage {
 }
 
 // askedSchema is the output schema of every acting tool: what a reader needs next. get_request gives the rest.
-var askedSchema = json.RawMessage(`{"type":"object","properties":{` +
-	`"request_id":{"type":"string","description":"for get_request; absent for a dry run"},` +
-	`"status":{"type":"string","description":"planned or pending_approval at first"},` +
-	`"preview":{"type":"string","description":"untrusted text: the plan"},` +
-	`"policy":{"type":"string","description":"who must say yes"},` +
-	`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},` +
-	`"next":{"type":"string","description":"what to do next"}` +
-	`},"required":["status","next"],"additionalProperties":true}`)
+func askedSchema() json.RawMessage {
+	return json.RawMessage(`{"type":"object","properties":{` +
+		`"request_id":{"type":"string","description":"for get_request; absent for a dry run"},` +
+		`"status":{"type":"string","description":"planned or pending_approval at first"},` +
+		`"preview":{"type":"string","description":"untrusted text: the plan"},` +
+		`"policy":{"type":"string","description":"who must say yes"},` +
+		`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},` +
+		`"next":{"type":"string","description":"what to do next"}` +
+		`},"required":["status","next"],"additionalProperties":true}`)
+}
 
 // outputOf derives the output schema of a declaration's Out. A field with the tag schema:"omit" is in the answer and not in
 // the schema, which a model has to read.

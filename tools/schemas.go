@@ -41,7 +41,7 @@ func derive(in, out reflect.Type) (schemas, error) {
 	if err != nil {
 		return schemas{}, err
 	}
-	output, err := askedSchema, error(nil)
+	output, err := askedSchema(), error(nil)
 	if !asks(in) {
 		output, err = outputOf(out)
 	}

@@ -214,7 +214,7 @@ func extendTimebox() declaration {
 		positional: []string{"id", "for"}, untrusted: true,
 		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planExtend,
-		performs: performs{apply: applyExtend, find: findExtend, follow: followExtend},
+		performs: onBoard(extend),
 	}
 }
 
@@ -253,39 +253,11 @@ func planExtend(ctx context.Context, s *session, in extendIn) (approvals.Plan, e
 	}, err
 }
 
-// applyExtend writes down that people approved it; the worker reckons with that from then on.
-func applyExtend(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
+// extend writes down that people approved it; the worker reckons with that from then on.
+func extend(ctx context.Context, b *control.Board, a control.Act) error {
 	var more worker.Extension
-	if err := json.Unmarshal(t.Step.Args, &more); err != nil || more.For <= 0 {
-		return worker.Receipt{}, damaged(t, err)
+	if err := json.Unmarshal(a.Step.Args, &more); err != nil || more.For <= 0 {
+		return approvals.Refuse(approvals.KindInvalid, err, "the step of request %s can't be read; nothing was extended", a.RequestID)
 	}
-	if with.board == nil {
-		return worker.Receipt{}, &worker.Refused{Text: "this worker has no switches, so that nothing was extended"}
-	}
-	err := with.board.Extend(ctx, control.Act{RequestID: t.RequestID, Step: t.Step}, "later by "+more.For.String())
-	switch approvals.KindOf(err) {
-	case "":
-	case approvals.KindStore:
-		return worker.Receipt{}, err
-	default:
-		return worker.Receipt{}, &worker.Refused{Text: err.Error(), Err: err}
-	}
-	return worker.Receipt{ActionID: extendID(t), RemoteStatus: extended}, err
-}
-
-// extended is the status of an extension that is written down.
-const extended = "Succeeded"
-
-func extendID(t worker.Task) string { return "extend-" + t.RequestID }
-
-func findExtend(ctx context.Context, with hands, t worker.Task, _ time.Time) (worker.Receipt, bool, error) {
-	if with.board == nil {
-		return worker.Receipt{}, false, fmt.Errorf("this worker has no switches")
-	}
-	done, err := with.board.Done(ctx, control.Act{RequestID: t.RequestID, Step: t.Step})
-	return worker.Receipt{ActionID: extendID(t), RemoteStatus: extended}, done && err == nil, err
-}
-
-func followExtend(context.Context, hands, worker.Task, string) (worker.Progress, error) {
-	return worker.Progress{RemoteStatus: extended, State: approvals.StepSucceeded, Message: "the time-box is extended"}, nil
+	return b.Extend(ctx, a, "later by "+more.For.String())
 }

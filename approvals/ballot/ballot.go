@@ -382,17 +382,11 @@ func (b *Box) handOver(ctx context.Context, tx *store.Tx, r approvals.Request, s
 
 // refuse records an attempt that was turned away. The refusal stands even when it can't be recorded.
 func (b *Box) refuse(ctx context.Context, r approvals.Request, in Ballot, refusal error) error {
-	if r.ID == "" || approvals.KindOf(refusal) == approvals.KindStore {
-		return refusal // nothing to hang it on, or nothing to write it to
+	if r.ID == "" {
+		return refusal // nothing to hang it on
 	}
 	by := change.By{At: b.now(), Actor: in.Voter.ID, Detail: string(in.Verdict) + " by " + in.Voter.ID + ": " + refusal.Error()}
-	err := b.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Note(ctx, change.Note(r.ID, approvals.EventRefused, by))
-	})
-	if err != nil {
-		b.logger.ErrorContext(ctx, "a refused vote could not be audited", "request", r.ID, "error", err)
-	}
-	return refusal
+	return change.Refused(ctx, b.store, b.logger, r.ID, by, refusal)
 }
 
 // TurnedAway records that the face itself turned away an attempt to vote, as of somebody who is no member or on what is not

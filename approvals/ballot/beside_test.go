@@ -58,12 +58,13 @@ type pressing struct {
 	left  int
 }
 
-func (p *pressing) Held(ctx context.Context, tool string) error {
-	if err := p.Board.Held(ctx, tool); err != nil || p.left == 0 {
-		return err
+func (p *pressing) Clear(ctx context.Context, tool string) (control.Clearance, error) {
+	c, err := p.Board.Clear(ctx, tool)
+	if err != nil || p.left == 0 {
+		return c, err
 	}
 	p.left--
-	return p.Stop(ctx, control.Order{Scope: p.scope, By: lab.Ann(), Why: "drill"})
+	return c, p.Stop(ctx, control.Order{Scope: p.scope, By: lab.Ann(), Why: "drill"})
 }
 
 func TestAStopPressedWhileTheGlassIsBrokenCounts(t *testing.T) {
@@ -87,4 +88,17 @@ func TestAStopPressedWhileTheGlassIsBrokenCounts(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNoWrittenRowStandsInTheWayOfAnEmergency(t *testing.T) {
+	eachGlass(t, func(t *testing.T, g *glass) {
+		e := emergency(1)
+		unread, foreign := g.Submit(e.Plan), g.Submit(lab.Plan("isolate_devices", 2))
+		g.Write("UPDATE requests SET quorum = '{' WHERE id = $1", unread.ID)
+		g.Write("UPDATE requests SET plan_key = $1 WHERE id = $2", e.Plan.Key(), foreign.ID)
+		r, err := g.box.BreakGlass(t.Context(), e)
+		require.NoError(t, err)
+		require.Equal(t, approvals.Approved, r.State)
+		require.Equal(t, approvals.Pending, g.Get(foreign.ID).State, "it does something else")
+	})
 }

@@ -3,20 +3,20 @@ package ballot
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
-// Switches says what people have stopped.
+// Switches says what people have stopped; a *control.Board does.
 type Switches interface {
-	// Held is KindHeld when the tool may not act now.
-	Held(ctx context.Context, tool string) error
+	// Clear is KindHeld when the tool may not act now, and else gives what to look at again in the transaction that acts.
+	Clear(ctx context.Context, tool string) (control.Clearance, error)
 }
 
 // Emergency is what a person filled in and sent in the dialog that breaks the glass.
@@ -52,24 +52,23 @@ func (b *Box) BreakGlass(ctx context.Context, in Emergency) (approvals.Request, 
 	return approvals.Request{}, b.refuseEmergency(ctx, in, err)
 }
 
-// errPressed says that something was stopped after the switches were asked.
-var errPressed = errors.New("something was stopped meanwhile")
-
-// declare decides an emergency and stores it, and decides it again when something is stopped in between.
-func (b *Box) declare(ctx context.Context, in Emergency) (r approvals.Request, err error) {
-	for range casAttempts {
-		seen, err := b.store.Head(ctx) // before the switches are asked
-		if err != nil {
-			return r, err
-		}
-		if r, err = b.emergency(ctx, in); err != nil {
-			return r, err
-		}
-		if err = b.insert(ctx, r, seen); !errors.Is(err, errPressed) {
-			return r, err
-		}
+// declare decides an emergency and stores it, unless its tool is stopped, be it in between.
+func (b *Box) declare(ctx context.Context, in Emergency) (approvals.Request, error) {
+	if err := in.check(); err != nil {
+		return approvals.Request{}, err
 	}
-	return r, approvals.Refuse(approvals.KindConflict, nil, "one stop after the other is pressed; look what is stopped, then send the dialog again")
+	if b.switches == nil {
+		return approvals.Request{}, denied("this process can't tell whether acting is stopped, so that the glass can't be broken here")
+	}
+	clear, err := b.switches.Clear(ctx, in.Plan.Tool)
+	if err != nil {
+		return approvals.Request{}, err
+	}
+	r, err := b.emergency(ctx, in)
+	if err != nil {
+		return r, err
+	}
+	return r, b.insert(ctx, r, clear)
 }
 
 // madeBefore finds the request that this delivery made.
@@ -82,17 +81,8 @@ func (b *Box) madeBefore(ctx context.Context, in Emergency) (approvals.Request, 
 	return r, same
 }
 
-// emergency builds the request with its vote, and refuses whatever can be refused without writing.
+// emergency builds the request with its vote, where policy and its count allow that.
 func (b *Box) emergency(ctx context.Context, in Emergency) (approvals.Request, error) {
-	if err := in.check(); err != nil {
-		return approvals.Request{}, err
-	}
-	if b.switches == nil {
-		return approvals.Request{}, denied("this process can't tell whether acting is stopped, so that the glass can't be broken here")
-	}
-	if err := b.switches.Held(ctx, in.Plan.Tool); err != nil {
-		return approvals.Request{}, err
-	}
 	now := b.now()
 	d, err := approvals.Decide(ctx, b.policy, b.store, in.Plan, in.Requester, approvals.DecideAt{At: now, BreakGlass: true})
 	if err != nil {
@@ -212,12 +202,15 @@ func (b *Box) emergencyRequest(in Emergency, d approvals.Decision, now time.Time
 	return r, err
 }
 
-// insert writes the request, its vote and its audit rows, and hands it over, or nothing of it. errPressed when something was
-// stopped after the audit row seen.
-func (b *Box) insert(ctx context.Context, r approvals.Request, seen int64) error {
+// insert writes the request, its vote and its audit rows, and hands it over, or nothing of it. Nobody can enter a request or
+// press a switch until its transaction ends.
+func (b *Box) insert(ctx context.Context, r approvals.Request, clear control.Clearance) error {
 	by := change.By{At: r.CreatedAt, Actor: r.Requester.ID, Detail: r.Message}
 	return b.store.InTx(ctx, func(tx *store.Tx) error {
-		if err := unpressed(ctx, tx, seen); err != nil {
+		if err := tx.LockSubmissions(ctx); err != nil {
+			return err
+		}
+		if err := clear.Still(ctx, tx); err != nil {
 			return err
 		}
 		if err := b.supersede(ctx, tx, r); err != nil {
@@ -241,30 +234,13 @@ func (b *Box) insert(ctx context.Context, r approvals.Request, seen int64) error
 	})
 }
 
-// unpressed keeps presses and submissions away until the transaction ends. errPressed when a press came after the audit row
-// seen.
-func unpressed(ctx context.Context, tx *store.Tx, seen int64) error {
-	if err := tx.LockSubmissions(ctx); err != nil {
-		return err
-	}
-	stops, err := tx.Marks(ctx, []string{approvals.EventStopped}, seen)
-	if err == nil && len(stops) > 0 {
-		err = errPressed
-	}
-	return err
-}
-
 // supersede ends open requests for the same, so that their approval later does not act a second time.
 func (b *Box) supersede(ctx context.Context, tx *store.Tx, r approvals.Request) error {
-	for {
-		id, open, err := tx.Twin(ctx, r.Key)
-		if err != nil || !open {
-			return err
-		}
-		twin, err := tx.Request(ctx, id)
-		if err != nil {
-			return err
-		}
+	twins, err := change.Twins(ctx, tx, r.Key)
+	if err != nil {
+		return err
+	}
+	for _, twin := range twins {
 		to, by := approvals.Cancelled, change.By{At: r.CreatedAt, Actor: r.Requester.ID, Detail: "break-glass request " + r.ID + " does the same"}
 		if why, due := approvals.Overdue(twin, r.CreatedAt); due {
 			to, by.Actor, by.Detail = approvals.Expired, change.Clock, why
@@ -278,6 +254,7 @@ func (b *Box) supersede(ctx context.Context, tx *store.Tx, r approvals.Request) 
 			return err
 		}
 	}
+	return nil
 }
 
 // names lists the first targets by name.
@@ -301,17 +278,8 @@ func (b *Box) GlassTurnedAway(ctx context.Context, in Emergency, refusal error) 
 
 // refuseEmergency records an attempt that was turned away. The refusal stands even when it can't be recorded.
 func (b *Box) refuseEmergency(ctx context.Context, in Emergency, refusal error) error {
-	if approvals.KindOf(refusal) == approvals.KindStore {
-		return refusal
-	}
 	by := change.By{At: b.now(), Actor: in.Requester.ID, Detail: "break-glass with " + in.Plan.Tool + ": " + refusal.Error()}
-	err := b.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Note(ctx, change.Note("", approvals.EventRefused, by))
-	})
-	if err != nil {
-		b.logger.ErrorContext(ctx, "a refused break-glass could not be audited", "tool", in.Plan.Tool, "error", err)
-	}
-	return refusal
+	return change.Refused(ctx, b.store, b.logger, "", by, refusal)
 }
 
 // emergencyID is the request id of a delivery: eight characters that a person can read out, the same each time it comes.

@@ -24,26 +24,16 @@ func (g *Gate) NoteFetch(ctx context.Context, requestID string, by approvals.Req
 	if err != nil {
 		return err
 	}
-	now := g.now()
-	kind, text := EventEvidenceRead, detail
-	refusal := mayFetch(r, by, now)
+	who := change.By{At: g.now(), Actor: strings.ToLower(strings.TrimSpace(by.ID)), Detail: detail}
+	refusal := mayFetch(r, by, who.At)
 	if refusal == nil {
 		refusal = change.Verify(ctx, g.store, r)
 	}
 	if refusal != nil {
-		kind, text = approvals.EventRefused, "reading evidence: "+refusal.Error()
+		who.Detail = "reading evidence: " + refusal.Error()
+		return change.Refused(ctx, g.store, g.logger, r.ID, who, refusal)
 	}
-	err = g.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Note(ctx, change.Note(r.ID, kind, change.By{At: now, Actor: strings.ToLower(strings.TrimSpace(by.ID)), Detail: text}))
-	})
-	switch {
-	case refusal != nil && err != nil:
-		g.logger.ErrorContext(ctx, "a refused reading of evidence could not be audited", "request", r.ID, "error", err)
-		return refusal
-	case refusal != nil:
-		return refusal
-	}
-	return err
+	return g.store.InTx(ctx, func(tx *store.Tx) error { return tx.Note(ctx, change.Note(r.ID, EventEvidenceRead, who)) })
 }
 
 func mayFetch(r approvals.Request, by approvals.Requester, now time.Time) error {

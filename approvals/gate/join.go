@@ -10,23 +10,14 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
-// twin returns the open request that would do what r does, locked, and false when there is none. The stored key only
-// finds candidates: one whose plan is another, that was altered, or whose time is over is none.
+// twin returns the open request that would do what r does, and false when there is none. One whose time is over is none.
 func (g *Gate) twin(ctx context.Context, tx *store.Tx, r approvals.Request) (approvals.Request, bool, error) {
-	ids, err := tx.Twins(ctx, r.Key)
+	twins, err := change.Twins(ctx, tx, r.Key)
 	if err != nil {
 		return approvals.Request{}, false, err
 	}
-	for _, id := range ids {
-		t, err := tx.Request(ctx, id)
-		if approvals.KindOf(err) == approvals.KindTampering {
-			continue
-		}
-		if err != nil {
-			return approvals.Request{}, false, err
-		}
-		_, overdue := approvals.Overdue(t, g.now())
-		if !overdue && !t.State.Terminal() && t.Plan.Key() == r.Key && approvals.Genuine(t) == nil {
+	for _, t := range twins {
+		if _, overdue := approvals.Overdue(t, g.now()); !overdue {
 			return t, true, nil
 		}
 	}

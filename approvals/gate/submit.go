@@ -220,10 +220,8 @@ func inWords(quorums []approvals.Quorum) string {
 
 // insert writes the request, its audit row and the jobs that carry it on. errAgain when its id is taken.
 func insert(ctx context.Context, tx *store.Tx, r approvals.Request) error {
-	err := tx.Insert(ctx, r, approvals.Event{
-		At: r.CreatedAt, RequestID: r.ID, Type: approvals.EventSubmitted, Actor: r.Requester.ID, Step: -1,
-		To: string(r.State), Detail: r.Message,
-	})
+	by := change.By{At: r.CreatedAt, Actor: r.Requester.ID, Detail: r.Message}
+	err := tx.Insert(ctx, r, change.Note(r.ID, approvals.EventSubmitted, by))
 	if approvals.KindOf(err) == approvals.KindConflict {
 		return errAgain
 	}
@@ -242,15 +240,8 @@ func (g *Gate) refuse(ctx context.Context, s Submission, refusal error) error {
 	case approvals.KindNotFound, approvals.KindDenied, approvals.KindInvalid, approvals.KindConflict,
 		approvals.KindNotVoter, approvals.KindTampering, approvals.KindHeld:
 	}
-	err := g.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Note(ctx, change.Note("", approvals.EventRefused, change.By{
-			At: g.now(), Actor: s.Requester.ID, Detail: s.Plan.Tool + ": " + refusal.Error(),
-		}))
-	})
-	if err != nil {
-		g.logger.ErrorContext(ctx, "a refused call could not be audited", "tool", s.Plan.Tool, "error", err)
-	}
-	return refusal
+	by := change.By{At: g.now(), Actor: s.Requester.ID, Detail: s.Plan.Tool + ": " + refusal.Error()}
+	return change.Refused(ctx, g.store, g.logger, "", by, refusal)
 }
 
 func invalid(format string, args ...any) error {

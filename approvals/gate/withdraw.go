@@ -26,7 +26,7 @@ func (g *Gate) Withdraw(ctx context.Context, id string, by approvals.Requester) 
 			return approvals.Request{}, err
 		}
 		if err := mayWithdraw(r, by); err != nil {
-			return r, g.refuseWithdrawal(ctx, r, by, err)
+			return r, change.Refused(ctx, g.store, g.logger, r.ID, change.By{At: g.now(), Actor: by.ID, Detail: err.Error()}, err)
 		}
 		err = g.withdraw(ctx, r, change.By{At: g.now(), Actor: by.ID, Detail: "withdrawn by " + by.ID})
 		if approvals.KindOf(err) == approvals.KindConflict && !r.State.Terminal() {
@@ -117,14 +117,4 @@ func count(r approvals.Request, state approvals.StepState) (n int) {
 		}
 	}
 	return n
-}
-
-func (g *Gate) refuseWithdrawal(ctx context.Context, r approvals.Request, by approvals.Requester, refusal error) error {
-	err := g.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Note(ctx, change.Note(r.ID, approvals.EventRefused, change.By{At: g.now(), Actor: by.ID, Detail: refusal.Error()}))
-	})
-	if err != nil {
-		g.logger.ErrorContext(ctx, "a refused withdrawal could not be audited", "request", r.ID, "error", err)
-	}
-	return refusal
 }

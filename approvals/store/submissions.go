@@ -35,15 +35,6 @@ func (tx *Tx) Twins(ctx context.Context, key string) ([]string, error) {
 	return ids, tx.fault(err)
 }
 
-// Twin returns the oldest of the Twins, and false when there is none.
-func (tx *Tx) Twin(ctx context.Context, key string) (id string, ok bool, err error) {
-	ids, err := tx.Twins(ctx, key)
-	if err != nil || len(ids) == 0 {
-		return "", false, err
-	}
-	return ids[0], true, nil
-}
-
 // Attach adds a person to those who asked for r while it was open, with its audit row. It takes the request's next version,
 // so that a vote of the same person that was counted on the one before loses. KindConflict when r has moved meanwhile.
 func (tx *Tx) Attach(ctx context.Context, r approvals.Request, p approvals.Person, at time.Time) error {

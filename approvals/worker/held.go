@@ -100,15 +100,13 @@ func nothing(err error) error {
 
 // reminders are the texts of what is due of a pending request: its reminder, and each group that is asked as well by now.
 func reminders(r approvals.Request, now time.Time) (due []string) {
-	passed := func(after time.Duration) bool { return after > 0 && !now.Before(r.CreatedAt.Add(after)) }
-	if passed(r.Terms.RemindAfter) {
+	passed := func(after time.Duration) bool { return !now.Before(r.CreatedAt.Add(after)) }
+	if r.Terms.RemindAfter > 0 && passed(r.Terms.RemindAfter) {
 		due = append(due, fmt.Sprintf("reminder: nobody has decided for %v", r.Terms.RemindAfter))
 	}
-	for _, q := range r.Quorum {
-		for _, e := range q.Then {
-			if passed(e.After) {
-				due = append(due, fmt.Sprintf("group %s: is asked as well, because nobody has decided for %v", e.To.Name, e.After))
-			}
+	for _, e := range r.Escalations() {
+		if passed(e.After) {
+			due = append(due, fmt.Sprintf("group %s: is asked as well, because nobody has decided for %v", e.To.Name, e.After))
 		}
 	}
 	return due

@@ -349,10 +349,8 @@ func (t *tending) release(ctx context.Context, boxes []store.Timebox) error {
 		t.move(b, store.TimeboxMove{To: store.TimeboxReleasing, ReleaseID: child.ID, TryAt: t.now.Add(boxLook), Message: "by request " + child.ID})
 	}
 	err = t.write(ctx, func(tx *store.Tx) error {
-		err := tx.Insert(ctx, child, approvals.Event{
-			At: t.now, RequestID: child.ID, Type: approvals.EventSubmitted, Actor: change.Worker, Step: -1, To: string(child.State), Detail: child.Message,
-		})
-		if err != nil {
+		by := change.By{At: t.now, Actor: change.Worker, Detail: child.Message}
+		if err := tx.Insert(ctx, child, change.Note(child.ID, approvals.EventSubmitted, by)); err != nil {
 			return err
 		}
 		if err := change.Notify(ctx, tx, child.ID, "submitted"); err != nil {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -100,7 +98,7 @@ func open(t *testing.T, p plan) *house {
 	t.Cleanup(h.slack.Close)
 	h.startTenant(p)
 	if h.url == "" {
-		h.url = newFile(t)
+		h.url = storetest.SQLiteReady(t)
 	}
 	h.policy = parse(t, p.policy)
 	h.verifier = verifierOf(t, h.signer)
@@ -158,33 +156,6 @@ func facts(t *testing.T) map[string]approvals.ToolInfo {
 
 // toolFacts are made once, because that takes long and nobody changes them.
 var toolFacts = sync.OnceValues(tools.Facts)
-
-// emptyStore is a store's file after its migrations, which are the slow part of opening one.
-var emptyStore = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "mde-ops-empty-store-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "mde.db")
-	db, err := store.Open(context.Background(), store.Options{URL: path})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-func newFile(t *testing.T) string {
-	t.Helper()
-	empty, err := emptyStore()
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "mde.db")
-	require.NoError(t, os.WriteFile(path, empty, 0o600))
-	return "sqlite:" + path
-}
 
 func (h *house) startTenant(p plan) {
 	h.t.Helper()
@@ -515,7 +486,7 @@ func each(t *testing.T, fn func(t *testing.T, url string)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		fn(t, newFile(t))
+		fn(t, storetest.SQLiteReady(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()

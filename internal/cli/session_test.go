@@ -1,17 +1,15 @@
 package cli_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/approvals/store/storetest"
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/internal/cli/mcpcmd"
@@ -70,7 +68,7 @@ func setUp(env *testscript.Env) error {
 	if err := s.startWorkspace(env); err != nil {
 		return err
 	}
-	return copyStore(filepath.Join(env.WorkDir, "gate.db"))
+	return storetest.CopyReady(filepath.Join(env.WorkDir, "gate.db"))
 }
 
 func (s *surroundings) startTenant(env *testscript.Env) error {
@@ -122,32 +120,6 @@ func (s *surroundings) startWorkspace(env *testscript.Env) error {
 	env.Setenv("SIGNING_KEY", key)
 	env.Setenv("CONTROL", "host\x01\x1b[31m")
 	return nil
-}
-
-// emptyStore is a database that has been migrated once for all scripts, because that is most of a first start.
-var emptyStore = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "mde-ops-sessions-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "gate.db")
-	db, err := store.Open(context.Background(), store.Options{URL: path})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-func copyStore(path string) error {
-	data, err := emptyStore()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, data, 0o600)
 }
 
 // TestEveryScriptIsASession keeps a script with another ending from being skipped silently.

@@ -86,7 +86,7 @@ func timetable(r approvals.Request) []string {
 	if after := r.Terms.RemindAfter; after > 0 {
 		lines = append(lines, "Its approvers are reminded at "+when(r.CreatedAt.Add(after)))
 	}
-	for _, e := range escalations(r) {
+	for _, e := range r.Escalations() {
 		lines = append(lines, fmt.Sprintf("From %s also members of group %s may approve", when(r.CreatedAt.Add(e.After)), quote(e.To.Name)))
 	}
 	return lines

@@ -220,7 +220,7 @@ func TestMentionsOnlyRealGroupIDs(t *testing.T) {
 	}
 	r := sample()
 	r.Quorum[0].From = approvals.Group{Name: "<!channel> <!subteam^S0EVIL>", Slack: "S1> <!channel"}
-	r.Quorum[0].Then = []approvals.Escalation{{After: time.Hour, To: approvals.Group{Name: "*x* <@U0BOB>", Role: "Approver"}}}
+	r.Quorum[0].Then = []approvals.Escalation{{After: 20 * time.Minute, To: approvals.Group{Name: "*x* <@U0BOB>", Role: "Approver"}}}
 	r.Terms.RemindAfter, r.Plan.Preview, r.Message = time.Minute, "<!everyone> preview", "<!here> waits"
 	r = seal(t, r)
 	list := calls(r)

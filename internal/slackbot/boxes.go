@@ -108,7 +108,7 @@ func renderTrouble(r approvals.Request, boxes []box) message {
 	if who := mentions(r); who != "" {
 		c.markup(who)
 	}
-	c.mention(votersAt(r, r.ExpiresAt))
+	c.mention(r.VotersAt(r.ExpiresAt))
 	headline := fmt.Sprintf("A time-box is over and %d of its steps could not be undone. It is tried again until it is.", len(boxes))
 	c.lines(headline)
 	c.lines(boxLines(boxes, r.Plan)...)

@@ -42,11 +42,15 @@ func TestTimeBoxIsApprovedShownAndEscalatedOnce(t *testing.T) {
 	}
 	h.card(t, "NOT undone yet, due")
 	var calls []slacksim.Message
-	for _, m := range h.Thread(slacksim.Security, card.TS) {
-		if len(called(m)) > 0 {
-			calls = append(calls, m)
+	h.wait(t, func(s slacksim.Snapshot) bool { // the bot's own worker may have been first, and be just posting it
+		calls = nil
+		for _, m := range s.Messages[slacksim.Security] {
+			if m.ThreadTS == card.TS && len(called(m)) > 0 {
+				calls = append(calls, m)
+			}
 		}
-	}
+		return len(calls) > 0
+	})
 	require.Len(t, calls, 1, "escalated once, however often it is looked at")
 	require.Equal(t, []string{slacksim.OnCall}, called(calls[0]))
 	require.Contains(t, shown(calls[0]), "everything is stopped <!channel>")

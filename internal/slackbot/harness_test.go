@@ -21,6 +21,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/approvals/store/storetest"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/slackbot"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
@@ -106,32 +107,13 @@ func newHouse(t *testing.T, p plan) *house {
 
 func (h *house) logger() *slog.Logger { return slog.New(slog.NewTextHandler(h.log, nil)) }
 
-// emptyStore is a store's file after its migrations, which are the slow part of opening one.
-var emptyStore = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "mde-ops-empty-store-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "mde.db")
-	db, err := store.Open(context.Background(), store.Options{URL: path})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
 func (h *house) openStore(t *testing.T, p plan) {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))
 	h.path = filepath.Join(dir, "mde.db")
-	empty, err := emptyStore()
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(h.path, empty, 0o600))
+	require.NoError(t, storetest.CopyReady(h.path))
+	var err error
 	h.db, err = store.Open(t.Context(), store.Options{URL: h.path, BusyTimeout: p.busy, Logger: h.logger()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.db.Close() })

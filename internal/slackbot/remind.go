@@ -24,60 +24,20 @@ type call struct {
 	text   string
 }
 
-// escalations are the groups that may approve later, each once, in the order in which the request names them. That order
-// is part of the digest, so that a reservation always means the same call.
-func escalations(r approvals.Request) []approvals.Escalation {
-	var all []approvals.Escalation
-	for _, q := range r.Quorum {
-		for _, e := range q.Then {
-			same := func(o approvals.Escalation) bool { return o.After == e.After && sameGroup(o.To, e.To) }
-			if !slices.ContainsFunc(all, same) {
-				all = append(all, e)
-			}
-		}
-	}
-	return all
-}
-
-func sameGroup(a, b approvals.Group) bool {
-	return a.Name == b.Name && a.Slack == b.Slack && a.Role == b.Role && slices.Equal(a.People, b.People)
-}
-
 // calls are the reminder and the escalations of a pending request, due or not.
 func calls(r approvals.Request) []call {
 	var list []call
 	if after := r.Terms.RemindAfter; after > 0 {
 		at := r.CreatedAt.Add(after)
-		list = append(list, call{key: "reminder", at: at, groups: votersAt(r, at), text: "Reminder: this still waits for a yes."})
+		list = append(list, call{key: "reminder", at: at, groups: r.VotersAt(at), text: "Reminder: this still waits for a yes."})
 	}
-	for i, e := range escalations(r) {
+	for i, e := range r.Escalations() {
 		list = append(list, call{
 			key: fmt.Sprintf("escalation:%d", i), at: r.CreatedAt.Add(e.After), groups: []approvals.Group{e.To},
 			text: fmt.Sprintf("Nobody has decided for %s. From now on members of group %s may approve as well.", span(e.After), quote(e.To.Name)),
 		})
 	}
 	return list
-}
-
-// votersAt are the groups whose members may approve r at a moment, each once.
-func votersAt(r approvals.Request, at time.Time) []approvals.Group {
-	var all []approvals.Group
-	add := func(g approvals.Group) {
-		if !slices.ContainsFunc(all, func(o approvals.Group) bool { return sameGroup(o, g) }) {
-			all = append(all, g)
-		}
-	}
-	for _, q := range r.Quorum {
-		for _, g := range append([]approvals.Group{q.From}, q.Or...) {
-			add(g)
-		}
-		for _, e := range q.Then {
-			if !at.Before(r.CreatedAt.Add(e.After)) {
-				add(e.To)
-			}
-		}
-	}
-	return all
 }
 
 // remind posts what is due of the reminder and the escalations of a request that waits, each once, in its card's thread. A

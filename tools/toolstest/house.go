@@ -16,6 +16,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/policy"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/approvals/store/storetest"
 	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/mdecore"
@@ -84,7 +85,8 @@ func Open(t testing.TB, o Options) *House {
 		h.Policy, err = policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "on-call", People: []string{"bob@contoso.com"}}})
 		require.NoError(t, err)
 	}
-	h.File = migrated(t)
+	h.File = filepath.Join(t.TempDir(), "gate.db")
+	require.NoError(t, storetest.CopyReady(h.File))
 	h.DB, err = store.Open(t.Context(), store.Options{URL: h.File, Clock: h.Clock.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.DB.Close() })
@@ -98,34 +100,6 @@ func Open(t testing.TB, o Options) *House {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.Evidence.Close() })
 	return h
-}
-
-// empty is a migrated database without rows. Migrating takes most of a test's time, so that it is done once per process.
-var empty = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "toolstest")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "empty.db")
-	db, err := store.Open(context.Background(), store.Options{URL: file})
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil { // the last connection writes everything into the one file
-		return nil, err
-	}
-	return os.ReadFile(file)
-})
-
-// migrated is a file of its own with an empty database.
-func migrated(t testing.TB) string {
-	t.Helper()
-	content, err := empty()
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "gate.db")
-	require.NoError(t, os.WriteFile(file, content, 0o600))
-	return file
 }
 
 // Client is a client of the tenant, as an application. It never waits for a budget, so that tests don't.

@@ -46,12 +46,8 @@ func calls(r approvals.Request) map[time.Duration]string {
 	if r.Terms.RemindAfter > 0 {
 		at[r.Terms.RemindAfter] = Remind
 	}
-	for _, q := range r.Quorum {
-		for _, e := range q.Then {
-			if e.After > 0 {
-				at[e.After] = Escalate(e.After)
-			}
-		}
+	for _, e := range r.Escalations() {
+		at[e.After] = Escalate(e.After)
 	}
 	return at
 }

@@ -85,12 +85,6 @@ func testTwins(t *testing.T, s suite) {
 	Move(t, s.db, "AAAA0002", approvals.Approved)
 	Move(t, s.db, "AAAA0002", approvals.Running)
 	require.Equal(t, []string{"AAAA0002", "AAAA0001"}, twins(key))
-	require.NoError(t, s.db.InTx(ctx, func(tx *store.Tx) error {
-		id, ok, err := tx.Twin(ctx, key)
-		require.Equal(t, "AAAA0002", id)
-		require.True(t, ok)
-		return err
-	}))
 }
 
 func attach(db *store.DB, r approvals.Request, id string) error {

@@ -24,10 +24,18 @@ func Ready(t testing.TB, u string) string {
 	if _, err := os.Stat(path); !ok || err == nil {
 		return u
 	}
-	file, err := sqliteTemplate()
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, file, 0o600))
+	require.NoError(t, CopyReady(path))
 	return u
+}
+
+// CopyReady writes an SQLite database with the tables made, and nothing in them, to a file. Making the tables is most of what
+// a first start takes, so that it is done once for a process.
+func CopyReady(path string) error {
+	file, err := sqliteTemplate()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, file, 0o600)
 }
 
 // sqliteTemplate is the file of a database that was migrated, once for this process.
