@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -21,9 +22,10 @@ const (
 	Expire  JobKind = "expire"  // see whether a request's time has come
 	Sweep   JobKind = "sweep"   // find what was lost; belongs to no request
 	Boxes   JobKind = "timebox" // see whether time-boxes of a request are due
+	Collect JobKind = "collect" // fetch what a step of a request gave
 )
 
-func jobKinds() []JobKind { return []JobKind{Advance, Notify, Expire, Sweep, Boxes} }
+func jobKinds() []JobKind { return []JobKind{Advance, Notify, Expire, Sweep, Boxes, Collect} }
 
 // Queue is the set of jobs that one sort of process works.
 type Queue string
@@ -32,6 +34,8 @@ type Queue string
 const (
 	QueueMDE   Queue = "mde"   // advance, expire, sweep, timebox
 	QueueSlack Queue = "slack" // notify
+	// QueueFetch has collect alone, so that downloads don't keep sends waiting.
+	QueueFetch Queue = "fetch"
 )
 
 func (k JobKind) queue() (Queue, bool) {
@@ -40,6 +44,8 @@ func (k JobKind) queue() (Queue, bool) {
 		return QueueMDE, true
 	case Notify:
 		return QueueSlack, true
+	case Collect:
+		return QueueFetch, true
 	}
 	return "", false
 }
@@ -48,6 +54,8 @@ func (k JobKind) queue() (Queue, bool) {
 type Job struct {
 	Kind      JobKind
 	RequestID string
+	// Step is the step that a Collect is for, from 0. A step has one unfinished Collect at most, whoever asks for more.
+	Step int
 	// Nonce, when set, allows only one unfinished job of this kind, request and nonce: a sweep that comes again does
 	// not pile up jobs. Without one, every job is kept, because a job that is running may have looked too early.
 	Nonce string
@@ -59,6 +67,8 @@ type jobArgs struct {
 	RequestID string `json:"request_id" river:"unique"`
 	Slot      string `json:"slot"       river:"unique"`
 	Nonce     string `json:"nonce"`
+	// Step is absent for the other kinds, so that jobs of versions that knew no steps keep their slots.
+	Step int `json:"step,omitempty"`
 	// NotBeforeMS is the wall-clock time before which the job only goes back to sleep; 0 means none.
 	NotBeforeMS int64 `json:"not_before_ms,omitempty"`
 }
@@ -74,6 +84,8 @@ const (
 	maxAttempts = 10_000
 	// repeatSlot marks the one waiting repeat that a request has of each kind, however many jobs asked for it.
 	repeatSlot = "repeat"
+	// stepSlot begins the one place that a step has for its Collect, waiting, running or to be repeated.
+	stepSlot = "step:"
 )
 
 // unfinished are the states in which a job still stands for its nonce. Completed is not among them, because a repair
@@ -95,7 +107,10 @@ func insertOnly(log *slog.Logger) *river.Config {
 // at is reckoned on the DB's clock.
 func (tx *Tx) Enqueue(ctx context.Context, j Job, at time.Time) error {
 	slot := ""
-	if j.Nonce != "" {
+	switch {
+	case j.Kind == Collect:
+		slot = stepSlot + strconv.Itoa(j.Step)
+	case j.Nonce != "":
 		slot = "nonce:" + j.Nonce
 	}
 	var delay time.Duration
@@ -110,7 +125,7 @@ func (tx *Tx) enqueue(ctx context.Context, j Job, slot string, delay time.Durati
 	if !ok {
 		return approvals.Refuse(approvals.KindInvalid, nil, "there is no job kind %q", clip(string(j.Kind)))
 	}
-	args := jobArgs{kind: j.Kind, RequestID: plain(j.RequestID), Slot: plain(slot), Nonce: plain(j.Nonce)}
+	args := jobArgs{kind: j.Kind, RequestID: plain(j.RequestID), Slot: plain(slot), Nonce: plain(j.Nonce), Step: j.Step}
 	opts := &river.InsertOpts{Queue: string(queue)}
 	if slot != "" {
 		opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: unfinished()}

@@ -28,12 +28,15 @@ type WorkOptions struct {
 	// Queues are the ones to work. The kinds of all queues are known to every process, because a leader discards jobs
 	// of kinds it does not know.
 	Queues []Queue
-	// Workers is how many jobs of a queue run at once; 0 means 8.
+	// Workers is how many jobs of a queue run at once; 0 means 8. Of QueueFetch it is never more than 2, because a download
+	// takes bandwidth and disk.
 	Workers int
 	// FetchCooldown is the least time between two fetches; 0 means 10 ms.
 	FetchCooldown time.Duration
 	// JobTimeout ends a job's context; 0 means 30 s.
 	JobTimeout time.Duration
+	// FetchTimeout ends the context of a Collect; 0 means 15 min. One that died with its process is taken over after it.
+	FetchTimeout time.Duration
 	// Rescue is how long a job may run before it is taken to have died with its process; 0 means 60 s. It must be
 	// longer than JobTimeout.
 	Rescue time.Duration
@@ -49,6 +52,7 @@ const (
 	firstBackoff    = 250 * time.Millisecond
 	recordedErrors  = 8
 	defaultWorkers  = 8
+	fetchWorkers    = 2
 	stopGracePeriod = 5 * time.Second
 )
 
@@ -63,6 +67,7 @@ func (o WorkOptions) withDefaults(db *DB) (WorkOptions, error) {
 	o.Workers = orDefault(o.Workers, defaultWorkers)
 	o.FetchCooldown = orDefault(o.FetchCooldown, 10*time.Millisecond)
 	o.JobTimeout = orDefault(o.JobTimeout, 30*time.Second)
+	o.FetchTimeout = orDefault(o.FetchTimeout, 15*time.Minute)
 	o.Rescue = orDefault(o.Rescue, 60*time.Second)
 	o.SweepEvery = orDefault(o.SweepEvery, time.Minute)
 	if o.Logger == nil {
@@ -78,7 +83,7 @@ func (o WorkOptions) withDefaults(db *DB) (WorkOptions, error) {
 			"the rescue time %s must be longer than the job timeout %s, else running jobs are run twice", o.Rescue, o.JobTimeout)
 	}
 	for _, q := range o.Queues {
-		if q != QueueMDE && q != QueueSlack {
+		if !slices.Contains(Queues(), q) {
 			return o, approvals.Refuse(approvals.KindInvalid, nil, "there is no queue %q", clip(string(q)))
 		}
 	}
@@ -105,7 +110,7 @@ func (db *DB) Work(ctx context.Context, o WorkOptions) (*Engine, error) {
 }
 
 func (db *DB) riverConfig(o WorkOptions) *river.Config {
-	w := &worker{db: db, handler: o.Handler, log: o.Logger, slice: o.JobTimeout / 3}
+	w := &worker{db: db, handler: o.Handler, log: o.Logger, slice: o.JobTimeout / 3, fetch: o.FetchTimeout}
 	workers := river.NewWorkers()
 	for _, k := range jobKinds() {
 		river.AddWorkerArgs(workers, jobArgs{kind: k}, w)
@@ -113,6 +118,9 @@ func (db *DB) riverConfig(o WorkOptions) *river.Config {
 	queues := make(map[string]river.QueueConfig, len(o.Queues))
 	for _, q := range o.Queues {
 		queues[string(q)] = river.QueueConfig{MaxWorkers: o.Workers}
+	}
+	if _, works := queues[string(QueueFetch)]; works {
+		queues[string(QueueFetch)] = river.QueueConfig{MaxWorkers: min(o.Workers, fetchWorkers)}
 	}
 	sweep := river.NewPeriodicJob(river.PeriodicInterval(o.SweepEvery), func() (river.JobArgs, *river.InsertOpts) {
 		return jobArgs{kind: Sweep, Slot: repeatSlot}, &river.InsertOpts{
@@ -146,6 +154,16 @@ type worker struct {
 	log     *slog.Logger
 	// slice is how long a job that wants itself again at once keeps its worker, before it gets a fresh timeout.
 	slice time.Duration
+	// fetch is how long a Collect may take.
+	fetch time.Duration
+}
+
+// Timeout implements river.Worker: a download takes longer than other jobs. Zero is the engine's own.
+func (w *worker) Timeout(job *river.Job[jobArgs]) time.Duration {
+	if JobKind(job.Kind) == Collect {
+		return w.fetch
+	}
+	return 0
 }
 
 // Work implements river.Worker.
@@ -153,7 +171,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[jobArgs]) error {
 	if wait := time.Until(time.UnixMilli(job.Args.NotBeforeMS)); wait > 0 {
 		return river.JobSnooze(wait)
 	}
-	j := Job{Kind: JobKind(job.Kind), RequestID: job.Args.RequestID, Nonce: job.Args.Nonce}
+	j := Job{Kind: JobKind(job.Kind), RequestID: job.Args.RequestID, Step: job.Args.Step, Nonce: job.Args.Nonce}
 	started := time.Now()
 	for {
 		again, err := w.handler.Handle(ctx, j)
@@ -172,9 +190,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[jobArgs]) error {
 }
 
 // later arranges for the repeat of a job. A request has one waiting repeat of each kind: when several jobs of a request
-// want to come again, they become one, because each of them would otherwise ask the tenant for ever in parallel.
+// want to come again, they become one, because each of them would otherwise ask the tenant for ever in parallel. A Collect
+// keeps its own slot, because every step has one.
 func (w *worker) later(ctx context.Context, job *river.Job[jobArgs], j Job, again time.Duration) error {
-	if j.RequestID == "" || job.Args.Slot == repeatSlot {
+	if j.RequestID == "" || job.Args.Slot == repeatSlot || j.Kind == Collect {
 		return river.JobSnooze(again)
 	}
 	return w.db.InTx(ctx, func(tx *Tx) error { return tx.enqueue(ctx, j, repeatSlot, again) })
@@ -197,4 +216,4 @@ func (w *worker) NextRetry(job *river.Job[jobArgs]) time.Time {
 }
 
 // Queues lists all queues, for a process that works everything.
-func Queues() []Queue { return slices.Clone([]Queue{QueueMDE, QueueSlack}) }
+func Queues() []Queue { return []Queue{QueueMDE, QueueSlack, QueueFetch} }

@@ -19,6 +19,16 @@ type Performer interface {
 	Follow(ctx context.Context, t Task, actionID string) (Progress, error)
 }
 
+// Collector is a Performer some of whose actions give something that is to be kept, such as a package of files.
+type Collector interface {
+	// Collects reports whether the task's action gives something. It asks nobody.
+	Collects(t Task) bool
+	// Collect fetches what the action gave and keeps it, which may take minutes. Collecting again keeps nothing twice. The
+	// progress is how the step ends: its State is final, its Message names what was kept. An error of type *Refused means
+	// that it can't be had any more; after any other it is tried again.
+	Collect(ctx context.Context, t Task, actionID string) (Progress, error)
+}
+
 // Task is one step of one request, with everything that performing it needs.
 type Task struct {
 	RequestID string
@@ -29,6 +39,8 @@ type Task struct {
 	Plan      approvals.Plan
 	Step      approvals.Step
 	Requester approvals.Requester
+	// Approvers are the ids of who said yes by a signed vote; only Collect is told, for what is written beside evidence.
+	Approvers []string
 }
 
 // Receipt is the tenant's acceptance of a step.
@@ -44,10 +56,12 @@ type Progress struct {
 	State approvals.StepState
 	// Message is for people.
 	Message string
+	// Results says of an action that ended other than well that it gave something all the same, which is to be fetched.
+	Results bool
 }
 
 // NotSent says that a step was certainly not accepted, as after a 429 or when no connection was made. It will be sent
-// again, not before RetryAfter when that is set.
+// again, not before RetryAfter when that is set. A Collect is tried again likewise.
 type NotSent struct {
 	RetryAfter time.Duration
 	Err        error

@@ -25,6 +25,9 @@ func (w *Worker) run(ctx context.Context, p *pass, r approvals.Request) (move, e
 	}
 	if ok {
 		p.asked[next.Index] = true
+		if w.fetching(r, next) {
+			return look(), w.enqueueFetch(ctx, r.ID, next.Index)
+		}
 		if next.State == approvals.StepSending {
 			return w.recover(ctx, r, next)
 		}
@@ -80,7 +83,9 @@ func (w *Worker) untilNext(p *pass, r approvals.Request) time.Duration {
 		case approvals.StepSending:
 			wait = min(wait, w.timing.Poll)
 		case approvals.StepAccepted:
-			wait = min(wait, w.followAt(s).Sub(w.now()))
+			if !w.fetching(r, s) { // the job that fetches says when it is done
+				wait = min(wait, w.followAt(s).Sub(w.now()))
+			}
 		case approvals.StepWaiting:
 			wait = min(wait, p.again)
 		case approvals.StepSucceeded, approvals.StepFailed, approvals.StepTimedOut,
@@ -238,6 +243,9 @@ func (w *Worker) follow(ctx context.Context, r approvals.Request, s approvals.St
 		return look(), nil
 	}
 	s.RemoteStatus = progress.RemoteStatus
+	if (progress.State == approvals.StepSucceeded || progress.Results) && w.collects(r, s) {
+		return look(), w.beginFetch(ctx, r, s)
+	}
 	m := change.Step(r.ID, s, progress.State, change.By{At: w.now(), Actor: change.Worker, Detail: progress.Message})
 	if going {
 		m.Event = approvals.Event{} // nothing happened but the asking
@@ -254,14 +262,19 @@ func (w *Worker) moveStep(ctx context.Context, r approvals.Request, m store.Step
 		if err := w.succeeded(ctx, tx, r, m); err != nil {
 			return err
 		}
-		// One notice for all steps of the same moment, because a card is edited at most about once a second.
-		at := m.At.Truncate(noticeEvery).Add(noticeEvery)
-		return tx.Enqueue(ctx, store.Job{Kind: store.Notify, RequestID: r.ID, Nonce: fmt.Sprintf("steps-%d", at.Unix())}, at)
+		return tellOfSteps(ctx, tx, r.ID, m.At)
 	})
 	if err == nil && m.To == approvals.StepSucceeded && r.Plan.TimeBox != nil {
 		failpoint.Hit(failpoint.BoxArmed)
 	}
 	return err
+}
+
+// tellOfSteps has people told of a step's news: one notice for all steps of the same moment, because a card is edited at most
+// about once a second.
+func tellOfSteps(ctx context.Context, tx *store.Tx, id string, at time.Time) error {
+	at = at.Truncate(noticeEvery).Add(noticeEvery)
+	return tx.Enqueue(ctx, store.Job{Kind: store.Notify, RequestID: id, Nonce: fmt.Sprintf("steps-%d", at.Unix())}, at)
 }
 
 // noticeEvery is how long step news is gathered.

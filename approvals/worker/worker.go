@@ -21,7 +21,7 @@ type Options struct {
 	Policy    approvals.Policy
 	Verifier  *approvals.Verifier
 	Directory approvals.Directory
-	// Performer acts on the tenant; needed when Queues has store.QueueMDE.
+	// Performer acts on the tenant; needed when Queues has store.QueueMDE or store.QueueFetch.
 	Performer Performer
 	// Tools are what the tools state of themselves. A plan that states another risk was altered, so this is needed with
 	// Performer.
@@ -68,6 +68,8 @@ type Timing struct {
 	FetchCooldown time.Duration
 	// JobTimeout ends a job; 30 s. Rescue is when a job of a dead process is taken over; 60 s.
 	JobTimeout, Rescue time.Duration
+	// FetchTimeout ends one try to fetch what an action gave; 15 min. FetchLimit is how long it is tried again; 1 h.
+	FetchTimeout, FetchLimit time.Duration
 }
 
 func (t Timing) withDefaults() Timing {
@@ -85,6 +87,8 @@ func (t Timing) withDefaults() Timing {
 		{&t.FetchCooldown, 10 * time.Millisecond},
 		{&t.JobTimeout, 30 * time.Second},
 		{&t.Rescue, time.Minute},
+		{&t.FetchTimeout, 15 * time.Minute},
+		{&t.FetchLimit, time.Hour},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.fallback
@@ -125,7 +129,7 @@ func New(o Options) (*Worker, error) {
 		return nil, errors.New("the worker has no store: there is no work without one")
 	}
 	o = withDefaults(o)
-	if slices.Contains(o.Queues, store.QueueMDE) && (o.Performer == nil || len(o.Tools) == 0) {
+	if acts := slices.Contains(o.Queues, store.QueueMDE) || slices.Contains(o.Queues, store.QueueFetch); acts && (o.Performer == nil || len(o.Tools) == 0) {
 		return nil, errors.New("the worker has no performer, or none of its tools states a risk: it could act on nothing")
 	}
 	if slices.Contains(o.Queues, store.QueueSlack) && o.Notifier == nil {
@@ -172,7 +176,7 @@ func withDefaults(o Options) Options {
 func queuesFor(o Options) []store.Queue {
 	var queues []store.Queue
 	if o.Performer != nil {
-		queues = append(queues, store.QueueMDE)
+		queues = append(queues, store.QueueMDE, store.QueueFetch)
 	}
 	if o.Notifier != nil {
 		queues = append(queues, store.QueueSlack)
@@ -187,7 +191,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	engine, err := w.o.Store.Work(ctx, store.WorkOptions{
 		Handler: w, Queues: w.o.Queues, Workers: w.o.Workers, FetchCooldown: w.timing.FetchCooldown,
-		JobTimeout: w.timing.JobTimeout, Rescue: w.timing.Rescue, SweepEvery: w.timing.SweepEvery, Logger: w.o.Logger,
+		JobTimeout: w.timing.JobTimeout, FetchTimeout: w.timing.FetchTimeout, Rescue: w.timing.Rescue, SweepEvery: w.timing.SweepEvery, Logger: w.o.Logger,
 	})
 	if err != nil {
 		return err
@@ -240,6 +244,8 @@ func (w *Worker) Handle(ctx context.Context, job store.Job) (time.Duration, erro
 		return w.notify(ctx, job.RequestID)
 	case store.Boxes:
 		return w.boxes(ctx, job)
+	case store.Collect:
+		return w.collect(ctx, job.RequestID, job.Step)
 	case store.Sweep:
 		return 0, w.sweep(ctx)
 	}
