@@ -444,25 +444,31 @@ func jobs(t *testing.T, l *lab.Lab, id string) (all []string) {
 func TestARequestBringsItsClocks(t *testing.T) {
 	lab.Each(t, func(t *testing.T, l *lab.Lab) {
 		late := approvals.Escalation{After: 40 * time.Minute, To: lab.Leads()}
-		l.Use(escalating{tagging(t), []approvals.Escalation{{After: 15 * time.Minute, To: lab.Leads()}, late}})
+		policy := escalating{Policy: tagging(t), then: []approvals.Escalation{{After: 15 * time.Minute, To: lab.Leads()}, late}, remind: 5 * time.Minute}
+		l.Use(policy)
 		r := l.Submit(lab.Plan("isolate_devices", 1))
 		require.Equal(t, []string{
 			"advance  0s", "expire  30m0s", "notify escalate-900000 15m0s", "notify remind 5m0s", "notify submitted 0s",
 		}, jobs(t, l, r.ID), "and nothing for what comes after its end")
 		allowed := l.Submit(lab.Plan("tag_devices", 1))
 		require.Equal(t, []string{"advance  0s", "notify submitted 0s"}, jobs(t, l, allowed.ID))
+		policy.then, policy.remind = nil, 40*time.Minute
+		l.Use(policy)
+		r = l.Submit(lab.Plan("isolate_devices", 2))
+		require.Equal(t, []string{"advance  0s", "expire  30m0s", "notify submitted 0s"}, jobs(t, l, r.ID))
 	})
 }
 
-// escalating is a policy that reminds after five minutes and asks further groups.
+// escalating is a policy that reminds after some time and asks further groups.
 type escalating struct {
 	approvals.Policy
-	then []approvals.Escalation
+	then   []approvals.Escalation
+	remind time.Duration
 }
 
 func (p escalating) Decide(c approvals.Call) approvals.Decision {
 	d := p.Policy.Decide(c)
-	d.Quorum.Then, d.Terms.RemindAfter = p.then, 5*time.Minute
+	d.Quorum.Then, d.Terms.RemindAfter = p.then, p.remind
 	return d
 }
 
