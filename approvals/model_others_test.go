@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/lab"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
@@ -72,6 +73,7 @@ func (w *world) extend() {
 	}
 	args, _ := json.Marshal(map[string]time.Duration{"for": 2 * time.Hour})
 	p := lab.Plan(approvals.ToolExtend, 1)
+	p.Resumes = control.Resumes(w.main.plan)
 	p.Targets = []approvals.Target{{ID: w.main.id, Kind: "request", Name: w.main.id}}
 	p.Steps = []approvals.Step{{Action: "extend", Target: w.main.id, Args: args, Summary: "extend " + w.main.id}}
 	w.submit(p, lab.Ann(), w.main)

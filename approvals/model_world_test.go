@@ -89,8 +89,8 @@ type life struct {
 
 func (r *life) tools() []string {
 	tools := []string{r.tool}
-	if r.tool == approvals.ToolResume {
-		tools = append(tools, r.about.tool)
+	if r.tool == approvals.ToolResume || r.tool == approvals.ToolExtend {
+		tools = append(tools, r.about.tools()...)
 	}
 	if r.plan.TimeBox != nil {
 		tools = append(tools, r.plan.TimeBox.Tool)

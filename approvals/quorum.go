@@ -82,6 +82,9 @@ func Decide(ctx context.Context, p Policy, a Activity, plan Plan, by Requester, 
 	if again := plan.Resumes; again != nil {
 		call.Tool, call.Risk, call.Args, call.Targets = again.Tool, again.Risk, again.Args, again.Targets
 		d = Stricter(d, p.Decide(call))
+		if again.TimeBox != nil {
+			plan.TimeBox = again.TimeBox
+		}
 	}
 	if plan.TimeBox == nil {
 		return d, nil

@@ -87,6 +87,8 @@ type Resumed struct {
 	Risk    Risk            `json:"risk"`
 	Args    json.RawMessage `json:"args,omitempty"`
 	Targets []Target        `json:"targets"`
+	// TimeBox is that of what goes on.
+	TimeBox *TimeBox `json:"timebox,omitempty"`
 }
 
 // Pause is the last time that the stop rule held a request.

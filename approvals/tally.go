@@ -95,6 +95,12 @@ func (s Standing) Missing() string {
 // Count computes where r stands. The error is KindTampering when something stored does not verify, KindDenied when an
 // approver or policy says no, and KindNoAnswer when the directory can't be asked.
 func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
+	return t.CountWith(ctx, r, nil)
+}
+
+// CountWith is Count that asks policy also about the plan as somebody found it, where somebody has looked up what it acts on.
+// The plan's own words for that are those of whoever asked.
+func (t *Tally) CountWith(ctx context.Context, r Request, found *Plan) (Standing, error) {
 	if err := Genuine(r); err != nil {
 		return Standing{}, err
 	}
@@ -105,6 +111,15 @@ func (t *Tally) Count(ctx context.Context, r Request) (Standing, error) {
 	now, err := t.decide(ctx, r)
 	if err != nil {
 		return Standing{}, err
+	}
+	if found != nil {
+		seen := r
+		seen.Plan = *found
+		again, err := t.decide(ctx, seen)
+		if err != nil {
+			return Standing{}, err
+		}
+		now = Stricter(now, again)
 	}
 	demands, err := demandsOf(r, now)
 	if err != nil {

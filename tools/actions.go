@@ -36,15 +36,19 @@ const fewDevices = 4
 // actionHistory is how far back a fleet's actions are read: the tenant keeps them for 180 days.
 const actionHistory = 180 * 24 * time.Hour
 
-// actionsOf reads the machine actions of devices, newest first for each. For a fleet only isolations and releases are read.
-func (h *house) actionsOf(ctx context.Context, devices []*mdecore.Machine) (map[string][]*mdecore.MachineAction, error) {
+// actionsOf reads the machine actions of devices, newest first for each. For a fleet only those of the given types are read,
+// or isolations and releases where none is given.
+func (h *house) actionsOf(ctx context.Context, devices []*mdecore.Machine, types ...mdecore.ActionType) (map[string][]*mdecore.MachineAction, error) {
 	var filters []string
+	if len(types) == 0 {
+		types = isolationTypes()
+	}
 	if len(devices) <= fewDevices {
 		for _, d := range devices {
 			filters = append(filters, "machineId eq "+literal(d.ID))
 		}
 	} else {
-		for _, t := range []mdecore.ActionType{mdecore.ActionIsolate, mdecore.ActionUnisolate} {
+		for _, t := range types {
 			var f filter
 			f.eq("type", string(t))
 			f.since("creationDateTimeUtc", h.clock().Add(-actionHistory))
@@ -109,25 +113,41 @@ func isolationOf(actions []*mdecore.MachineAction) isolation {
 		}
 		return releasing
 	}
-	for _, a := range actions {
-		if a.Status != mdecore.ActionSucceeded {
-			continue
-		}
-		if a.Type == mdecore.ActionIsolate {
-			return isolated
-		}
-		if a.Type == mdecore.ActionUnisolate {
-			return notIsolated
-		}
+	if now := inForceOf(actions, isolationTypes()...); now != nil && now.Type == mdecore.ActionIsolate {
+		return isolated
 	}
 	return notIsolated
 }
 
-// openIsolation is an isolation or release that is not final; nil when there is none. A status that is not known
-// counts as open.
-func openIsolation(actions []*mdecore.MachineAction) *mdecore.MachineAction {
+// isolationTypes are the types of action that take each other back on a device's network, and restrictionTypes those on
+// what it may run.
+func isolationTypes() []mdecore.ActionType {
+	return []mdecore.ActionType{mdecore.ActionIsolate, mdecore.ActionUnisolate}
+}
+
+func restrictionTypes() []mdecore.ActionType {
+	return []mdecore.ActionType{mdecore.ActionRestrictCodeExecution, mdecore.ActionUnrestrictCodeExecution}
+}
+
+// inForceOf is the newest action of the types that succeeded; nil when there is none.
+func inForceOf(actions []*mdecore.MachineAction, types ...mdecore.ActionType) *mdecore.MachineAction {
 	for _, a := range actions {
-		if (a.Type == mdecore.ActionIsolate || a.Type == mdecore.ActionUnisolate) && !a.Status.Terminal() {
+		if a.Status == mdecore.ActionSucceeded && slices.Contains(types, a.Type) {
+			return a
+		}
+	}
+	return nil
+}
+
+// openIsolation is an isolation or release that is not final; nil when there is none.
+func openIsolation(actions []*mdecore.MachineAction) *mdecore.MachineAction {
+	return openOf(actions, isolationTypes()...)
+}
+
+// openOf is an action of the types that is not final; nil when there is none. A status that is not known counts as open.
+func openOf(actions []*mdecore.MachineAction, types ...mdecore.ActionType) *mdecore.MachineAction {
+	for _, a := range actions {
+		if slices.Contains(types, a.Type) && !a.Status.Terminal() {
 			return a
 		}
 	}

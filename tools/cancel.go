@@ -80,8 +80,10 @@ func planCancel(ctx context.Context, s *session, in cancelActionIn) (approvals.P
 	}
 	what := fmt.Sprintf("%s of %s", clean(string(a.Type), 40), label(devices[0]))
 	target := targetOf(devices[0])
+	device := target // policy is asked about the device by its own id and name as well
 	target.ID, target.Kind, target.Name = id, kindAction, string(a.Type)+" of "+devices[0].ComputerDNSName
 	plan := approvals.Plan{Warnings: lookalikes(devices), Preview: "Cancel the " + what + " that is " + string(a.Status)}
+	plan.Resumes = aboutDevices("cancel_action", s.riskOf("cancel_action"), []approvals.Target{device})
 	if highValue(devices[0]) {
 		plan.Warnings = append(plan.Warnings, label(devices[0])+" is a high-value device")
 	}

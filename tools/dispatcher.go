@@ -63,6 +63,7 @@ type house struct {
 	inverses      map[string]string
 	reversals     map[string]*reversal
 	borrowers     map[string]bool // tools that make plans of other tools
+	hunts         huntResults     // results of hunting queries, for their later pages
 }
 
 // session is one call: the house, and who calls.

@@ -1,11 +1,13 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,37 +30,36 @@ const kindEvidence = "evidence"
 const readWhole = 256 << 20
 
 type listEvidenceIn struct {
-	Device    string `json:"device,omitempty" jsonschema:"Only of this device: id, DNS name, IP or Entra device id" form:"device"`
-	RequestID string `json:"request_id,omitempty" jsonschema:"Only collected by this request" form:"request"`
-	Since     string `json:"since,omitempty" jsonschema:"Only stored since: 24h, 7d or RFC 3339" form:"age"`
-	Limit     int    `json:"limit,omitempty" jsonschema:"Most to return" range:"1,100" default:"20"`
-	Page      string `json:"page,omitempty" jsonschema:"next of an earlier answer" form:"word" range:"0,2000"`
+	Device     string `json:"device,omitempty" jsonschema:"Only of this device: id, DNS name, IP or Entra device id" form:"device"`
+	RequestID  string `json:"request_id,omitempty" jsonschema:"Only collected by this request" form:"request"`
+	EvidenceID string `json:"evidence_id,omitempty" jsonschema:"Only this one" form:"word"`
+	Since      string `json:"since,omitempty" jsonschema:"Only stored since: 24h, 7d or RFC 3339" form:"age"`
+	listing
 }
 
 type listEvidenceOut struct {
 	Evidence []manifestView `json:"evidence" jsonschema:"newest first"`
-	Count    int            `json:"count" jsonschema:"how many are listed"`
-	Next     string         `json:"next,omitempty" jsonschema:"page of the next call; absent on the last"`
 	Faults   []string       `json:"faults,omitempty" jsonschema:"evidence whose manifest can't be trusted"`
+	paged
 }
 
 // manifestView is a manifest as callers see it.
 type manifestView struct {
 	ID          string        `json:"id" jsonschema:"evidence id"`
-	DeviceID    string        `json:"device_id" jsonschema:"device it was collected from"`
+	DeviceID    string        `json:"device_id" schema:"omit" jsonschema:"device it was collected from"`
 	Device      string        `json:"device,omitempty" jsonschema:"untrusted text: its name"`
-	ActionType  string        `json:"action_type" jsonschema:"kind of machine action that collected it"`
-	ActionID    string        `json:"action_id" jsonschema:"machine action"`
-	RequestID   string        `json:"request_id" jsonschema:"request that asked for it"`
-	Requester   string        `json:"requester" jsonschema:"who asked"`
-	Approvers   []string      `json:"approvers,omitempty" jsonschema:"who approved"`
-	CollectedAt time.Time     `json:"collected_at" jsonschema:"when the device gave it"`
-	StoredAt    time.Time     `json:"stored_at" jsonschema:"when it was stored"`
+	ActionType  string        `json:"action_type" schema:"omit" jsonschema:"kind of machine action that collected it"`
+	ActionID    string        `json:"action_id" schema:"omit" jsonschema:"machine action"`
+	RequestID   string        `json:"request_id" schema:"omit" jsonschema:"request that asked for it"`
+	Requester   string        `json:"requester" schema:"omit" jsonschema:"who asked"`
+	Approvers   []string      `json:"approvers,omitempty" schema:"omit" jsonschema:"who approved"`
+	CollectedAt time.Time     `json:"collected_at" schema:"omit" jsonschema:"when the device gave it"`
+	StoredAt    time.Time     `json:"stored_at" schema:"omit" jsonschema:"when it was stored"`
 	Name        string        `json:"name" jsonschema:"untrusted text: its file name, made harmless"`
-	ContentType string        `json:"content_type,omitempty" jsonschema:"media type as it was stated"`
-	Size        int64         `json:"size" jsonschema:"bytes"`
-	SHA256      string        `json:"sha256" jsonschema:"SHA-256 of the content"`
-	Unpacked    *unpackedView `json:"unpacked,omitempty" jsonschema:"what the archive holds, where it is one"`
+	ContentType string        `json:"content_type,omitempty" schema:"omit" jsonschema:"media type as it was stated"`
+	Size        int64         `json:"size" schema:"omit" jsonschema:"bytes"`
+	SHA256      string        `json:"sha256" schema:"omit" jsonschema:"SHA-256 of the content"`
+	Unpacked    *unpackedView `json:"unpacked,omitempty" schema:"omit" jsonschema:"what the archive holds, where it is one"`
 	Removed     string        `json:"removed,omitempty" jsonschema:"when and why the content was removed"`
 }
 
@@ -74,7 +75,7 @@ func listEvidence() declaration {
 	return spec[listEvidenceIn, listEvidenceOut]{
 		name: "list_evidence", title: "List evidence", toolset: Evidence, surface: Default, risk: approvals.RiskRead,
 		summary:    "List collected evidence: where it came from, who approved, hashes. Never content; fetch_evidence asks for that.",
-		positional: []string{"device"}, untrusted: true,
+		positional: []string{"device"}, untrusted: true, lists: "evidence",
 		hints: Annotations{ReadOnly: true, Idempotent: true, OpenWorld: true},
 		read:  readManifests,
 	}
@@ -84,7 +85,10 @@ func readManifests(ctx context.Context, s *session, in listEvidenceIn) (listEvid
 	if s.evidence == nil {
 		return listEvidenceOut{}, "", noEvidence()
 	}
-	q := evidence.Query{RequestID: in.RequestID, Limit: in.Limit, Page: in.Page}
+	if in.EvidenceID != "" {
+		return s.oneManifest(ctx, in)
+	}
+	q := evidence.Query{RequestID: in.RequestID, Limit: in.Limit}
 	if in.Since != "" {
 		at, err := parseAge(in.Since, s.clock())
 		if err != nil {
@@ -99,20 +103,58 @@ func readManifests(ctx context.Context, s *session, in listEvidenceIn) (listEvid
 		}
 		q.DeviceID = found[0].ID
 	}
-	l, err := s.evidence.List(ctx, q)
+	var out listEvidenceOut
+	var err error
+	out.Evidence, out.paged, err = allRows(s, in.listing, manifests(ctx, s.evidence, q, &out.Faults), viewOfManifest)
 	if err != nil {
 		return listEvidenceOut{}, "", evidenceRefusal(err)
 	}
-	out := listEvidenceOut{Evidence: []manifestView{}, Count: len(l.Manifests), Next: l.Next, Faults: l.Faults}
-	var b strings.Builder
-	for _, m := range l.Manifests {
-		out.Evidence = append(out.Evidence, viewOfManifest(m))
-		fmt.Fprintf(&b, "\n- %s", evidenceLine(m))
+	return out, out.text(), nil
+}
+
+// oneManifest is the list of one, by its id.
+func (s *session) oneManifest(ctx context.Context, in listEvidenceIn) (listEvidenceOut, string, error) {
+	if in.Device != "" || in.RequestID != "" || in.Since != "" {
+		return listEvidenceOut{}, "", approvals.Refuse(approvals.KindInvalid, nil, "evidence_id names one evidence; leave device, request_id and since out")
 	}
-	if len(l.Faults) > 0 {
-		fmt.Fprintf(&b, "\nWarning: %s", strings.Join(l.Faults, "; "))
+	if !evidence.ValidID(in.EvidenceID) {
+		return listEvidenceOut{}, "", approvals.Refuse(approvals.KindInvalid, nil, "%s is not an evidence id; list_evidence gives them", quoted(in.EvidenceID, 60))
 	}
-	return out, counted(out.Count, "item", l.Next != "") + " of evidence:" + b.String(), nil
+	m, err := s.evidence.Manifest(ctx, in.EvidenceID)
+	if err != nil {
+		return listEvidenceOut{}, "", evidenceRefusal(err)
+	}
+	var out listEvidenceOut
+	out.Evidence, out.paged, err = allRows(s, in.listing, each([]evidence.Manifest{m}), viewOfManifest)
+	return out, out.text(), err
+}
+
+// manifests are those that q chooses, page by page. What can't be trusted is added to faults.
+func manifests(ctx context.Context, store *evidence.Store, q evidence.Query, faults *[]string) iter.Seq2[evidence.Manifest, error] {
+	return func(yield func(evidence.Manifest, error) bool) {
+		for more := true; more; more = q.Page != "" {
+			l, err := store.List(ctx, q)
+			if err != nil {
+				yield(evidence.Manifest{}, err)
+				return
+			}
+			*faults = append(*faults, l.Faults...)
+			for _, m := range l.Manifests {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			q.Page = l.Next
+		}
+	}
+}
+
+func (o listEvidenceOut) text() string {
+	text := counted(o.Count, "item", o.Cursor != "") + " of evidence:" + shortList(o.Evidence, manifestView.line)
+	if len(o.Faults) > 0 {
+		text += "\nWarning: " + strings.Join(o.Faults, "; ")
+	}
+	return text
 }
 
 func viewOfManifest(m evidence.Manifest) manifestView {
@@ -130,9 +172,9 @@ func viewOfManifest(m evidence.Manifest) manifestView {
 	return v
 }
 
-func evidenceLine(m evidence.Manifest) string {
-	line := fmt.Sprintf("%s %s (%d bytes) of %s, %s, request %s", m.ID, quoted(m.Name, 120), m.Size, quoted(deviceOf(m), 120), m.ActionType, m.RequestID)
-	if m.Removed != nil {
+func (v manifestView) line() string {
+	line := fmt.Sprintf("%s %s (%d bytes) of %s, %s, request %s", v.ID, quoted(v.Name, 120), v.Size, quoted(cmp.Or(v.Device, v.DeviceID), 120), v.ActionType, v.RequestID)
+	if v.Removed != "" {
 		line += ", content removed"
 	}
 	return line

@@ -77,7 +77,7 @@ func TestEvidenceIsListedWithoutItsContent(t *testing.T) {
 		require.NotContains(t, string(b), "SECRET CONTENT")
 	}
 	require.Empty(t, w.ok("list_evidence", `{"device":"host02"}`).Output.(listEvidenceOut).Evidence)
-	_, err := w.call("list_evidence", `{"page":"A"}`)
+	_, err := w.call("list_evidence", `{"cursor":"A"}`)
 	require.Error(t, err)
 }
 

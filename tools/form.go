@@ -23,11 +23,13 @@ const (
 	formWord    form = "word"    // ASCII letters, digits, '.', '-', '_'
 	formAge     form = "age"     // a duration such as 24h or 7d, or a date
 	formSpan    form = "span"    // how long a time-box is, such as 4h
+	formSHA1    form = "sha1"    // the SHA-1 of a file
+	formText    form = "text"    // a text whose lines and spaces count, such as a query
 )
 
 // forms lists the known forms, so that a slip in a tag refuses to start.
 func forms() []form {
-	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan}
+	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText}
 }
 
 var (
@@ -42,11 +44,11 @@ var (
 
 // check says what is wrong with s as this form, or returns "".
 func (f form) check(s string) string {
-	if text := unsafe(s, f == formAny); text != "" {
+	if text := unsafe(s, f == formAny || f == formText); text != "" {
 		return text
 	}
 	switch f {
-	case formAny:
+	case formAny, formText:
 		return ""
 	case formDevice:
 		if _, err := parseRef(s); err != nil {
@@ -67,6 +69,8 @@ func (f form) check(s string) string {
 	case formSpan:
 		_, err := parseSpan(s)
 		return unless(err == nil, s, "is not a time from 15m to 168h, such as 90m, 4h or 2d")
+	case formSHA1:
+		return unless(deviceText().MatchString(s), s, "is not a SHA-1 (40 hex digits)")
 	}
 	return "has a form that is not known"
 }

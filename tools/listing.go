@@ -143,6 +143,22 @@ func each[T any](all []T) iter.Seq2[T, error] {
 	}
 }
 
+// shownRows is how many rows of a list a text gives; the structure has them all.
+const shownRows = 20
+
+// shortList is the first rows of a list as lines of a text.
+func shortList[T any](all []T, line func(T) string) string {
+	var b strings.Builder
+	for i, row := range all {
+		if i == shownRows {
+			fmt.Fprintf(&b, "\n- and %d more in the structured result", len(all)-i)
+			break
+		}
+		b.WriteString("\n- " + line(row))
+	}
+	return b.String()
+}
+
 // bounded keeps the answer of a listing tool within maxAnswer and to the fields that were asked for. What it leaves out it
 // says, with how to get it. The answer stays a struct when nothing has to be left out.
 func (s *session) bounded(list string, l listing, out interface{ page() paged }) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,4 +106,44 @@ func TestAnAnswerIsBoundedAndSaysWhatItLeftOut(t *testing.T) {
 		require.Equal(t, p.cursor(c.kept), back.Cursor)
 		require.Contains(t, back.Note, fmt.Sprintf("the first %d of 200 rows", c.kept))
 	}
+}
+
+// Requests that were made within one millisecond, more of them than a page, are each listed once.
+func TestRequestsAreListedInPages(t *testing.T) {
+	w := open(t, toolstest.Options{})
+	for i := range 7 {
+		w.ok("isolate_devices", fmt.Sprintf(`{"devices":["host%02d"],"reason":"beaconing"}`, i+1))
+		if i == 4 {
+			w.Clock.Add(time.Second)
+		}
+	}
+	whole, _ := w.pages("list_requests", "requests", `{"limit":200}`)
+	require.Len(t, whole, 7)
+	for _, limit := range []int{1, 2, 5} {
+		paged, _ := w.pages("list_requests", "requests", fmt.Sprintf(`{"limit":%d,"mine":true,"state":"pending"}`, limit))
+		require.ElementsMatch(t, whole, paged, "by %d", limit)
+	}
+	few, _ := w.pages("list_requests", "requests", `{"limit":3,"fields":["request_id"]}`)
+	require.Len(t, few, 7)
+	require.Len(t, few[0], 1)
+}
+
+// However the store cuts its pages, evidence is listed in the caller's.
+func TestEvidenceIsListedInPages(t *testing.T) {
+	w := open(t, toolstest.Options{})
+	for i := range 5 {
+		w.collected(fmt.Sprintf("content %d", i))
+		w.Clock.Add(time.Second)
+	}
+	whole, _ := w.pages("list_evidence", "evidence", `{}`)
+	require.Len(t, whole, 5)
+	paged, calls := w.pages("list_evidence", "evidence", `{"limit":2,"device":"host01"}`)
+	require.Equal(t, whole, paged)
+	require.Equal(t, 3, calls)
+	one := w.ok("list_evidence", fmt.Sprintf(`{"evidence_id":%q}`, whole[3]["id"])).Output.(listEvidenceOut)
+	require.Len(t, one.Evidence, 1)
+	require.Equal(t, whole[3]["id"], one.Evidence[0].ID)
+	w.refused("list_evidence", fmt.Sprintf(`{"evidence_id":%q,"since":"1h"}`, whole[3]["id"]), approvals.KindInvalid, "leave device")
+	w.refused("list_evidence", `{"evidence_id":"nothing"}`, approvals.KindInvalid, "is not an evidence id")
+	w.refused("list_evidence", `{"evidence_id":"`+strings.Repeat("0", 26)+`"}`, approvals.KindInvalid, "evidence id")
 }

@@ -1,12 +1,16 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
@@ -60,12 +64,12 @@ func (s *session) ended(r approvals.Request) bool {
 type listRequestsIn struct {
 	State string `json:"state,omitempty" jsonschema:"Only this state" enum:"pending,approved,running,succeeded,partial,failed,unknown,denied,expired,cancelled"`
 	Mine  bool   `json:"mine,omitempty" jsonschema:"Only the caller's own"`
-	Limit int    `json:"limit,omitempty" jsonschema:"Most requests to return" range:"1,100" default:"20"`
+	listing
 }
 
 type listRequestsOut struct {
 	Requests []requestLine `json:"requests" jsonschema:"newest first"`
-	Count    int           `json:"count" jsonschema:"how many are listed"`
+	paged
 }
 
 // requestLine is a request in a list.
@@ -73,13 +77,13 @@ type requestLine struct {
 	RequestID string    `json:"request_id" jsonschema:"8 letters and digits"`
 	Status    string    `json:"status" jsonschema:"as in get_request"`
 	Preview   string    `json:"preview" jsonschema:"untrusted text: the plan in one sentence, with device names"`
-	Requester string    `json:"requester" jsonschema:"who asked"`
-	CreatedAt time.Time `json:"created_at" jsonschema:"when"`
-	ExpiresAt time.Time `json:"expires_at,omitzero" jsonschema:"when the voting ends"`
-	Message   string    `json:"message,omitempty" jsonschema:"why the status is what it is"`
-	EndedBy   string    `json:"ended_by,omitempty" jsonschema:"as in get_request"`
-	Hold      string    `json:"hold,omitempty" jsonschema:"held (people stopped it) or paused (its stop rule, until people say so): nothing more of it is sent"`
-	Timebox   *boxSum   `json:"timebox,omitempty" jsonschema:"what of it is still to be undone by itself"`
+	Requester string    `json:"requester" schema:"omit" jsonschema:"who asked"`
+	CreatedAt time.Time `json:"created_at" schema:"omit" jsonschema:"when"`
+	ExpiresAt time.Time `json:"expires_at,omitzero" schema:"omit" jsonschema:"when the voting ends"`
+	Message   string    `json:"message,omitempty" schema:"omit" jsonschema:"why the status is what it is"`
+	EndedBy   string    `json:"ended_by,omitempty" schema:"omit" jsonschema:"as in get_request"`
+	Hold      string    `json:"hold,omitempty" jsonschema:"held (people stopped it) or paused (too many of its steps failed)"`
+	Timebox   *boxSum   `json:"timebox,omitempty" schema:"omit" jsonschema:"what of it is still to be undone by itself"`
 }
 
 // boxSum is the time-boxes of a request in a list.
@@ -93,43 +97,74 @@ func listRequests() declaration {
 	return spec[listRequestsIn, listRequestsOut]{
 		name: "list_requests", title: "List requests", toolset: Requests, surface: Default, risk: approvals.RiskRead,
 		summary:    "List requests at the approval gate, newest first, by state or only one's own.",
-		positional: []string{"state"}, untrusted: true,
+		positional: []string{"state"}, untrusted: true, lists: "requests",
 		hints: Annotations{ReadOnly: true, Idempotent: true},
 		read:  readRequests,
 	}
 }
 
 func readRequests(ctx context.Context, s *session, in listRequestsIn) (listRequestsOut, string, error) {
-	f := store.Filter{Limit: in.Limit}
+	f := store.Filter{Limit: in.Limit + 1}
 	if in.State != "" {
 		f.States = []approvals.State{approvals.State(in.State)}
 	}
 	if in.Mine {
 		f.RequesterID = s.who.ID
 	}
-	found, err := s.gate.List(ctx, f)
-	if err != nil {
+	var out listRequestsOut
+	var unread error
+	var err error
+	out.Requests, out.paged, err = allRows(s, in.listing, stored(ctx, s.gate, f), func(r approvals.Request) requestLine {
+		l, err := s.lineOf(ctx, r)
+		unread = cmp.Or(unread, err)
+		return l
+	})
+	if err = cmp.Or(err, unread); err != nil {
 		return listRequestsOut{}, "", err
 	}
-	out := listRequestsOut{Requests: []requestLine{}}
-	var b strings.Builder
-	for _, r := range found {
-		if in.State != "" && string(r.State) != in.State {
-			continue // it expired while it was read
-		}
-		l, err := s.lineOf(ctx, r)
-		if err != nil {
-			return listRequestsOut{}, "", err
-		}
-		out.Requests = append(out.Requests, l)
-		b.WriteString("\n- " + l.text())
-	}
-	out.Count = len(out.Requests)
 	if out.Count == 0 {
 		return out, "No request matches.", nil
 	}
-	return out, counted(out.Count, "request", false) + ":" + b.String(), nil
+	return out, counted(out.Count, "request", out.Cursor != "") + ":" + shortList(out.Requests, requestLine.text), nil
 }
+
+// stored are the requests that f chooses, newest first. One that expired while it was read is no longer of the state that was
+// asked for.
+func stored(ctx context.Context, from *gate.Gate, f store.Filter) iter.Seq2[approvals.Request, error] {
+	return func(yield func(approvals.Request, error) bool) {
+		seen := map[string]bool{}
+		for {
+			found, err := from.List(ctx, f)
+			if err != nil {
+				yield(approvals.Request{}, err)
+				return
+			}
+			fresh := 0
+			for _, r := range found {
+				if seen[r.ID] {
+					continue
+				}
+				fresh++
+				seen[r.ID] = true
+				if len(f.States) > 0 && !slices.Contains(f.States, r.State) {
+					continue
+				}
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if fresh == 0 { // not: fewer than the limit, because what can't be understood is left out
+				return
+			}
+			// Those of the same millisecond as the last may not all have been among these.
+			f.Before = found[len(found)-1].CreatedAt.Add(time.Millisecond)
+			f.Limit = maxStored
+		}
+	}
+}
+
+// maxStored is how many requests are read at a time after the first.
+const maxStored = 500
 
 // lineOf is a request in a list, with what people must know of one that does not go on by itself.
 func (s *session) lineOf(ctx context.Context, r approvals.Request) (requestLine, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,16 @@ import (
 
 // responseTools lists the toolset response.
 func responseTools() []declaration {
-	return []declaration{isolateDevices(), releaseDevices(), undoRequest(), cancelAction()}
+	return []declaration{
+		isolateDevices(), releaseDevices(), undoRequest(), cancelAction(), restrictApps(), unrestrictApps(), scanDevices(), stopAndQuarantine(),
+		offboardDevices(),
+	}
 }
 
 type isolateIn struct {
 	Devices       []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
-	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams" enum:"Full,Selective" default:"Full"`
-	For           string   `json:"for,omitempty" jsonschema:"Release again after this time, from 15m to 168h, such as 4h; without it they stay isolated" form:"span"`
+	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams; UnManagedDevice contains one without Defender" enum:"Full,Selective,UnManagedDevice" default:"Full"`
+	For           string   `json:"for,omitempty" jsonschema:"Release again after 15m to 168h, such as 4h; else they stay isolated" form:"span"`
 	asking
 }
 
@@ -37,12 +41,16 @@ func isolateDevices() declaration {
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
 		plan:  planIsolate, undo: "release_devices", reverse: isolationReversal(),
-		performs: performs{apply: applyIsolate, find: findDeviceAction(mdecore.ActionIsolate), follow: followDeviceAction},
+		performs: performs{apply: applyIsolate, find: findIsolation, follow: followDeviceAction},
 	}
 }
 
 func planIsolate(ctx context.Context, s *session, in isolateIn) (approvals.Plan, error) {
 	kind := mdecore.IsolationType(in.IsolationType)
+	if kind == mdecore.IsolationUnManagedDevice && in.For != "" {
+		return approvals.Plan{}, approvals.Refuse(approvals.KindInvalid, nil,
+			"Nothing was sent: for: how a contained device is released by the API is not documented, so its release can't be promised; leave `for` out")
+	}
 	args, err := canonical(isolateStep{IsolationType: kind})
 	if err != nil {
 		return approvals.Plan{}, err
@@ -102,7 +110,9 @@ type deviceWork struct {
 	// action is the tool's word; preview and summary are sentences with a place for the devices.
 	action, preview, summary string
 	args                     json.RawMessage
-	check                    func(*finding, *mdecore.Machine, []*mdecore.MachineAction)
+	// types are those of the machine actions that check looks at; isolations and releases where none is named.
+	types []mdecore.ActionType
+	check func(*finding, *mdecore.Machine, []*mdecore.MachineAction)
 }
 
 // planDevices resolves and checks the devices and freezes one step for each.
@@ -111,7 +121,7 @@ func (s *session) planDevices(ctx context.Context, refs []string, w deviceWork) 
 	if err != nil {
 		return approvals.Plan{}, err
 	}
-	actions, err := s.actionsOf(ctx, devices)
+	actions, err := s.actionsOf(ctx, devices, w.types...)
 	if err != nil {
 		return approvals.Plan{}, err
 	}
@@ -148,24 +158,44 @@ func naming(devices []*mdecore.Machine) string {
 func findDeviceAction(kind mdecore.ActionType) func(context.Context, hands, worker.Task, time.Time) (worker.Receipt, bool, error) {
 	return func(ctx context.Context, with hands, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
 		var f filter
-		f.eq("machineId", t.Step.Target)
 		f.eq("type", string(kind))
-		f.since("creationDateTimeUtc", since)
-		actions, err := listActions(ctx, with.reader, f.String())
-		if err != nil {
-			return worker.Receipt{}, false, err
-		}
-		for _, a := range actions {
-			// The filter is checked here again: an action of another device must never be adopted.
-			if strings.HasPrefix(a.RequestorComment, t.Tag) && strings.EqualFold(a.MachineID, t.Step.Target) && a.Type == kind && a.ID != "" {
-				return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, true, nil
-			}
-		}
-		return worker.Receipt{}, false, nil
+		return findTagged(ctx, with, t, since, f, func(a *mdecore.MachineAction) bool { return a.Type == kind })
 	}
 }
 
-// followDeviceAction asks how far an isolation or release has come.
+// findIsolation is findDeviceAction of an isolation. The type of the action that contains a device is not documented, so
+// there only what is documented to be something else is left out.
+func findIsolation(ctx context.Context, with hands, t worker.Task, since time.Time) (worker.Receipt, bool, error) {
+	var step isolateStep
+	if err := json.Unmarshal(t.Step.Args, &step); err != nil {
+		return worker.Receipt{}, false, damaged(t, err)
+	}
+	if step.IsolationType != mdecore.IsolationUnManagedDevice {
+		return findDeviceAction(mdecore.ActionIsolate)(ctx, with, t, since)
+	}
+	others := append(restrictionTypes(), mdecore.ActionUnisolate, mdecore.ActionRunAntiVirusScan, mdecore.ActionOffboard, mdecore.ActionLiveResponse,
+		mdecore.ActionCollectInvestigationPackage, mdecore.ActionStopAndQuarantineFile)
+	return findTagged(ctx, with, t, since, filter{}, func(a *mdecore.MachineAction) bool { return !slices.Contains(others, a.Type) })
+}
+
+// findTagged looks for a step's write among the device's actions that the filter lets through and that are accepted.
+func findTagged(ctx context.Context, with hands, t worker.Task, since time.Time, f filter, accept func(*mdecore.MachineAction) bool) (worker.Receipt, bool, error) {
+	f.eq("machineId", t.Step.Target)
+	f.since("creationDateTimeUtc", since)
+	actions, err := listActions(ctx, with.reader, f.String())
+	if err != nil {
+		return worker.Receipt{}, false, err
+	}
+	for _, a := range actions {
+		// The filter is checked here again: an action of another device must never be adopted.
+		if strings.HasPrefix(a.RequestorComment, t.Tag) && strings.EqualFold(a.MachineID, t.Step.Target) && accept(a) && a.ID != "" {
+			return worker.Receipt{ActionID: a.ID, RemoteStatus: string(a.Status)}, true, nil
+		}
+	}
+	return worker.Receipt{}, false, nil
+}
+
+// followDeviceAction asks how far a machine action has come.
 func followDeviceAction(ctx context.Context, with hands, _ worker.Task, actionID string) (worker.Progress, error) {
 	a, err := with.reader.GetMachineAction(ctx, actionID)
 	if err != nil {

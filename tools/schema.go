@@ -138,12 +138,24 @@ func defaultJSON(a Arg) json.RawMessage {
 
 // askedSchema is the output schema of every acting tool: what a reader needs next. get_request gives the rest.
 func askedSchema() json.RawMessage {
+	return requestSchema("planned or pending_approval at first", `"policy":{"type":"string","description":"who must say yes"},`+
+		`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},`)
+}
+
+// shownSchema is the output schema of the tools that show a request.
+func shownSchema() json.RawMessage {
+	return requestSchema("pending_approval, pending_confirmation, approved, running, succeeded, partial, failed, unknown, denied, expired or cancelled",
+		`"message":{"type":"string","description":"why"},`+
+			`"steps":{"type":"array","items":{"type":"object"},"description":"one write each: summary, target, status, action_id, message"},`+
+			`"undo":{"type":"object","description":"tool and devices that would take it back"},`)
+}
+
+// requestSchema describes some of requestView.
+func requestSchema(status, more string) json.RawMessage {
 	return json.RawMessage(`{"type":"object","properties":{` +
 		`"request_id":{"type":"string","description":"for get_request; absent for a dry run"},` +
-		`"status":{"type":"string","description":"planned or pending_approval at first"},` +
-		`"preview":{"type":"string","description":"untrusted text: the plan"},` +
-		`"policy":{"type":"string","description":"who must say yes"},` +
-		`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},` +
+		`"status":{"type":"string","description":"` + status + `"},` +
+		`"preview":{"type":"string","description":"untrusted text: the plan"},` + more +
 		`"next":{"type":"string","description":"what to do next"}` +
 		`},"required":["status","next"],"additionalProperties":true}`)
 }

@@ -41,8 +41,12 @@ func derive(in, out reflect.Type) (schemas, error) {
 	if err != nil {
 		return schemas{}, err
 	}
-	output, err := askedSchema(), error(nil)
-	if !asks(in) {
+	output := askedSchema()
+	switch {
+	case asks(in):
+	case out == reflect.TypeFor[requestView]():
+		output = shownSchema()
+	default:
 		output, err = outputOf(out)
 	}
 	return schemas{Types: typesKey(in, out), Input: input, Output: output}, err

@@ -170,7 +170,7 @@ func (p *Performer) InForce(ctx context.Context, r approvals.Request, steps []in
 		devices = append(devices, &mdecore.Machine{ID: r.Plan.Steps[i].Target})
 	}
 	h := &house{reader: p.hands.reader, clock: p.clock}
-	actions, err := h.actionsOf(acting(ctx), devices)
+	actions, err := h.actionsOf(acting(ctx), devices, v.types...)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,14 @@ import (
 
 // reversal is how what a tool did to devices is found in the tenant and taken back by its inverse tool.
 type reversal struct {
-	// did is the machine action that a step became.
-	did mdecore.ActionType
+	// did is the machine action that a step became, and types are those that take each other back, did among them.
+	did   mdecore.ActionType
+	types []mdecore.ActionType
+	// frees says that did took something back itself, which must be known to be put in force again: free says it is not.
+	frees bool
+	free  string
+	// unsure says what is not known of what was in force before, for a warning; nil when nothing can be.
+	unsure func(m *mdecore.Machine, before *mdecore.MachineAction) string
 	// step is the inverse of one step. before is what was in force on the device until the step changed it; nil when it is
 	// not known.
 	step func(target string, before *mdecore.MachineAction) (approvals.Step, error)
@@ -29,7 +35,7 @@ type reversal struct {
 // isolationReversal takes isolations back by releases.
 func isolationReversal() *reversal {
 	return &reversal{
-		did: mdecore.ActionIsolate, preview: "Release %s from isolation",
+		did: mdecore.ActionIsolate, types: isolationTypes(), preview: "Release %s from isolation",
 		step: func(target string, _ *mdecore.MachineAction) (approvals.Step, error) {
 			return approvals.Step{Action: "release", Target: target}, nil
 		},
@@ -45,7 +51,14 @@ func isolationReversal() *reversal {
 // releaseReversal takes releases back by isolations of the type that was in force before.
 func releaseReversal() *reversal {
 	return &reversal{
-		did: mdecore.ActionUnisolate, preview: "Isolate %s again",
+		did: mdecore.ActionUnisolate, types: isolationTypes(), preview: "Isolate %s again",
+		frees: true, free: "no isolation before its release is known",
+		unsure: func(m *mdecore.Machine, before *mdecore.MachineAction) string {
+			if _, sure := typeBefore(before); sure {
+				return ""
+			}
+			return label(m) + " was isolated in a way that is not known; it will be Full"
+		},
 		step: func(target string, before *mdecore.MachineAction) (approvals.Step, error) {
 			kind, _ := typeBefore(before)
 			args, err := canonical(isolateStep{IsolationType: kind})
@@ -68,10 +81,13 @@ func releaseReversal() *reversal {
 // typeBefore is the type of an isolation, and false when Defender does not say a type that we know; Full stands for it,
 // because it holds back more.
 func typeBefore(before *mdecore.MachineAction) (mdecore.IsolationType, bool) {
-	if before != nil && before.Scope == string(mdecore.IsolationSelective) {
-		return mdecore.IsolationSelective, true
+	if before != nil {
+		switch kind := mdecore.IsolationType(before.Scope); kind {
+		case mdecore.IsolationFull, mdecore.IsolationSelective, mdecore.IsolationUnManagedDevice:
+			return kind, true
+		}
 	}
-	return mdecore.IsolationFull, before != nil && before.Scope == string(mdecore.IsolationFull)
+	return mdecore.IsolationFull, false
 }
 
 // deed is one step of a request as it went.
@@ -84,7 +100,7 @@ func deedOf(r approvals.Request, index int) deed {
 }
 
 // standing looks through a device's machine actions, newest first, for whether a deed is what is in force there. before is
-// the isolation or release that was in force until then. A deed is known by its action's id and by our tag in the action's
+// what of its types was in force until then. A deed is known by its action's id and by our tag in the action's
 // comment: the id is only stored here, and the tag is only stored there.
 func (v *reversal) standing(d deed, actions []*mdecore.MachineAction) (f worker.Force, before *mdecore.MachineAction) {
 	unclear := func(format string, args ...any) worker.Force {
@@ -100,11 +116,11 @@ func (v *reversal) standing(d deed, actions []*mdecore.MachineAction) (f worker.
 	if a := actions[mine]; a.Type != v.did || !strings.HasPrefix(a.RequestorComment, d.tag) || !strings.EqualFold(a.MachineID, d.device) {
 		return unclear("machine action %s is not what this request did there", a.ID), nil
 	}
-	if open := openIsolation(actions); open != nil {
+	if open := openOf(actions, v.types...); open != nil {
 		return unclear("%s is under way", actionNamed(open)), nil
 	}
-	before = inForceFrom(actions[mine+1:])
-	switch now := inForceFrom(actions); {
+	before = inForceOf(actions[mine+1:], v.types...)
+	switch now := inForceOf(actions, v.types...); {
 	case now == nil:
 		return unclear("machine action %s is %s", d.actionID, quoted(string(actions[mine].Status), 40)), before
 	case now != actions[mine] && now.Type == v.did:
@@ -115,16 +131,6 @@ func (v *reversal) standing(d deed, actions []*mdecore.MachineAction) (f worker.
 		return over("%s had done so before", actionNamed(before)), before
 	}
 	return worker.Force{State: worker.ForceOurs}, before
-}
-
-// inForceFrom is the newest isolation or release that succeeded; nil when there is none.
-func inForceFrom(actions []*mdecore.MachineAction) *mdecore.MachineAction {
-	for _, a := range actions {
-		if a.Status == mdecore.ActionSucceeded && (a.Type == mdecore.ActionIsolate || a.Type == mdecore.ActionUnisolate) {
-			return a
-		}
-	}
-	return nil
 }
 
 // actionNamed names a machine action and whose it is.
@@ -140,7 +146,7 @@ type undoIn struct {
 func undoRequest() declaration {
 	return spec[undoIn, requestView]{
 		name: "undo_request", title: "Undo a request", toolset: Response, surface: Default, risk: approvals.RiskExpose,
-		summary: "Ask to take back what a request did: release the devices that it isolated and that still are isolated by it, or isolate those again that it released. " +
+		summary: "Ask to take back what a request did and what still is in force by it: an isolation, a restriction of apps, or the end of one. " +
 			"Makes a request of the inverse tool that other people approve in Slack.",
 		positional: []string{"id"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
@@ -209,7 +215,7 @@ func (u *undoing) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	actions, err := u.actionsOf(ctx, devices)
+	actions, err := u.actionsOf(ctx, devices, u.types...)
 	if err != nil {
 		return err
 	}
@@ -245,8 +251,8 @@ func (u *undoing) add(i int, devices []*mdecore.Machine, actions map[string][]*m
 	m := devices[at]
 	of := actions[strings.ToLower(m.ID)]
 	force, before := u.standing(d, of)
-	if force.State == worker.ForceOurs && u.did == mdecore.ActionUnisolate && before == nil {
-		force = worker.Force{State: worker.ForceOver, Why: "no isolation before its release is known"}
+	if force.State == worker.ForceOurs && u.frees && before == nil {
+		force = worker.Force{State: worker.ForceOver, Why: u.free}
 	}
 	if force.State != worker.ForceOurs {
 		u.skip(i, "%s", force.Why)
@@ -262,8 +268,10 @@ func (u *undoing) add(i int, devices []*mdecore.Machine, actions map[string][]*m
 		u.skip(i, "it %s", strings.Join(f.refused, "; "))
 		return nil
 	}
-	if _, sure := typeBefore(before); !sure && u.did == mdecore.ActionUnisolate {
-		f.warn("%s was isolated in a way that is not known; it will be Full", label(m))
+	if u.unsure != nil {
+		if text := u.unsure(m, before); text != "" {
+			f.warn("%s", text)
+		}
 	}
 	step.Summary = step.Action + " " + label(m)
 	u.plan.Warnings = append(u.plan.Warnings, f.warnings...)

@@ -37,8 +37,9 @@ type Board struct {
 	mu sync.Mutex
 	// watch is what this process has read of the audit; only a board with a Tally keeps one.
 	watch watch
-	// lifted remembers which press was lifted by which row, once that was verified: neither can change any more.
-	lifted map[int64]int64
+	// lifted remembers the presses, each with its whole row, whose lift was verified. A number alone could be another press's
+	// once rows were removed.
+	lifted map[approvals.Event]bool
 }
 
 // New makes a board.
@@ -52,7 +53,7 @@ func New(o Options) (*Board, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Board{o: o, lifted: map[int64]int64{}}, nil
+	return &Board{o: o, lifted: map[approvals.Event]bool{}}, nil
 }
 
 // Verifies reports whether the board believes a lift only with the votes of the request behind it.

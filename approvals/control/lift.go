@@ -50,7 +50,7 @@ func (b *Board) liftedBy(ctx context.Context, s approvals.Stop) error {
 		return held(s)
 	}
 	b.mu.Lock()
-	known := b.lifted[s.Event.Seq] != 0
+	known := b.lifted[s.Event]
 	b.mu.Unlock()
 	if known {
 		return nil
@@ -66,7 +66,7 @@ func (b *Board) liftedBy(ctx context.Context, s approvals.Stop) error {
 		return approvals.Refuse(approvals.KindTampering, nil, "request %s was not made in Slack by somebody who was signed in", r.ID)
 	}
 	b.mu.Lock()
-	b.lifted[s.Event.Seq] = s.Lift.Seq
+	b.lifted[s.Event] = true
 	b.mu.Unlock()
 	return nil
 }

@@ -35,12 +35,13 @@ func ResumePlan(r approvals.Request) (approvals.Plan, error) {
 		Targets: []approvals.Target{{ID: r.ID, Kind: "request", Name: clip(r.Plan.Preview, 200)}},
 		Steps:   []approvals.Step{{Action: "resume", Target: r.ID, Summary: fmt.Sprintf("send the %d steps that are left of request %s", left, r.ID)}},
 		Preview: fmt.Sprintf("Go on with request %s (%s): %d of %d steps are left", r.ID, clip(r.Plan.Preview, 200), left, len(r.Steps)),
-		Resumes: resumes(r.Plan),
+		Resumes: Resumes(r.Plan),
 	}, nil
 }
 
-func resumes(p approvals.Plan) *approvals.Resumed {
-	return &approvals.Resumed{Tool: p.Tool, Risk: p.Risk, Args: p.Args, Targets: p.Targets}
+// Resumes is what policy is asked about besides, when a request lets p go on, or last longer.
+func Resumes(p approvals.Plan) *approvals.Resumed {
+	return &approvals.Resumed{Tool: p.Tool, Risk: p.Risk, Args: p.Args, Targets: p.Targets, TimeBox: p.TimeBox}
 }
 
 // PlanResume is the plan to let r go on after the pause that holds it now. KindConflict when nothing holds it.
@@ -86,7 +87,7 @@ func (b *Board) Resumption(ctx context.Context, r approvals.Request, p approvals
 
 // same refuses a resumption that policy was asked about as if it were for something else.
 func same(asked, r approvals.Request) error {
-	want, err := json.Marshal(resumes(r.Plan))
+	want, err := json.Marshal(Resumes(r.Plan))
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
 
@@ -16,7 +20,23 @@ type watch struct {
 	seq   int64
 	hash  string
 	marks []approvals.Event
+	// sent is what was read of the sendings of each request.
+	sent map[string]*sendings
 }
+
+// sendings is what this process has read of one request: how often each step was sent, when the last row was read, and
+// whether it had ended by then.
+type sendings struct {
+	steps map[int]int
+	read  time.Time
+	ended bool
+}
+
+// sendMemory is how long the sendings of a request that ended are remembered: longer than policy can let an approval live.
+const sendMemory = 8 * 24 * time.Hour
+
+// liveRows bounds how many rows a process reads when it starts.
+const liveRows = 100_000
 
 // switchTypes are the types of the rows about switches.
 func switchTypes() []string { return []string{approvals.EventStopped, approvals.EventLifted} }
@@ -30,7 +50,7 @@ func (b *Board) marks(ctx context.Context) ([]approvals.Event, int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.watch.begun {
-		if err := b.begin(ctx); err != nil {
+		if err := b.start(ctx); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -44,32 +64,96 @@ func (b *Board) marks(ctx context.Context) ([]approvals.Event, int64, error) {
 	return b.watch.marks[:len(b.watch.marks):len(b.watch.marks)], b.watch.seq, nil
 }
 
-// begin reads the marks up to where the audit ends now, by their index, and goes on from there row by row.
-func (b *Board) begin(ctx context.Context) error {
-	head, err := b.o.Store.Head(ctx)
-	if err != nil {
-		return err
+// begin reads the marks up to a row of the audit by their index, so that what follows is read row by row.
+func (b *Board) begin(ctx context.Context, from int64, marks []approvals.Event) error {
+	w := watch{begun: true, seq: from, sent: b.watch.sent}
+	if w.sent == nil {
+		w.sent = map[string]*sendings{}
 	}
-	w := watch{begun: true, seq: head}
-	if head > 0 {
-		rows, err := b.o.Store.Events(ctx, store.Query{After: head - 1, Limit: 1})
+	if from > 0 {
+		rows, err := b.o.Store.Events(ctx, store.Query{After: from - 1, Limit: 1})
 		if err != nil {
 			return err
 		}
-		if len(rows) == 1 && rows[0].Seq == head {
+		if len(rows) == 1 && rows[0].Seq == from {
 			w.hash = rows[0].Hash
 		}
+	}
+	for _, e := range marks {
+		if e.Seq <= from {
+			w.marks = append(w.marks, e)
+		}
+	}
+	b.watch = w
+	return nil
+}
+
+// start begins where the oldest request that is still open was made, so that rows of open requests which somebody removed
+// while no process looked leave a gap that is found. What was altered before the last time that everything was stopped to be
+// compared with the tenant was dealt with then.
+func (b *Board) start(ctx context.Context) error {
+	head, err := b.o.Store.Head(ctx)
+	if err != nil {
+		return err
 	}
 	marks, err := allMarks(ctx, b.o.Store.Marks, switchTypes()...)
 	if err != nil {
 		return err
 	}
-	for _, e := range marks {
-		if e.Seq <= head {
-			w.marks = append(w.marks, e)
+	since, open, err := b.o.Store.OpenSince(ctx)
+	if err != nil || !open {
+		return errors.Join(err, b.begin(ctx, head, marks))
+	}
+	floor := max(head-liveRows, 0)
+	for _, s := range marks {
+		if stop, ok := stopOf([]approvals.Event{s}, approvals.ScopeRestore); ok && unsettled(stop) {
+			floor = max(floor, s.Seq)
 		}
 	}
-	b.watch = w
+	from := head
+	for from > floor {
+		from = max(from-batch, floor)
+		rows, err := b.o.Store.Events(ctx, store.Query{After: from, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 1 && rows[0].At.Before(since.Add(-liveSlack)) {
+			break
+		}
+	}
+	return b.begin(ctx, from, marks)
+}
+
+// liveSlack is by how much the clocks of the machines that write the audit may differ.
+const liveSlack = time.Hour
+
+// resume begins anew where the audit ends now, after what was wrong before that was said.
+func (b *Board) resume(ctx context.Context) error {
+	head, err := b.o.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	marks, err := allMarks(ctx, b.o.Store.Marks, switchTypes()...)
+	if err != nil {
+		return err
+	}
+	return b.begin(ctx, head, marks)
+}
+
+// Remembers is KindTampering when this process has read that a step of r was sent more often than r and its audit say: rows
+// were taken out of the middle, and what was done would be done again.
+func (b *Board) Remembers(r approvals.Request) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.watch.sent[r.ID]
+	if known == nil {
+		return nil
+	}
+	for _, s := range r.Steps {
+		if n := known.steps[s.Index]; s.State == approvals.StepWaiting && n > s.Attempt {
+			return approvals.Refuse(approvals.KindTampering, nil, "step %d of request %s was sent %d times, and what is stored says %d", s.Index+1, r.ID, n, s.Attempt)
+		}
+	}
 	return nil
 }
 
@@ -90,6 +174,7 @@ func (b *Board) readOn(ctx context.Context) (fault string, err error) {
 				return fault, nil
 			}
 			w.seq, w.hash = e.Seq, e.Hash
+			w.remember(e, b.now())
 			if e.Type == approvals.EventStopped || e.Type == approvals.EventLifted {
 				w.marks = append(w.marks, e)
 			}
@@ -120,10 +205,45 @@ func (w *watch) wrong(e approvals.Event) string {
 // stop can be written nothing acts, because every look fails.
 func (b *Board) alarm(ctx context.Context, fault string) error {
 	b.o.Logger.ErrorContext(ctx, "the audit was altered; everything is stopped until approvers lift it", "fault", fault)
-	if err := b.press(ctx, approvals.ScopeAll, "gate", fault+"; run the audit's verification"); err != nil {
+	before := b.watch.marks
+	if err := b.press(ctx, approvals.ScopeAll, change.Gate, clip(fault, 250)+"; run the audit's verification"); err != nil {
 		return err
 	}
-	return b.begin(ctx)
+	// What was in force stays so, though its row may be gone; and what rows are gone besides, the tenant has to say.
+	for _, s := range approvals.Stops(before) {
+		if s.Scope == approvals.ScopeAll || s.Scope == approvals.ScopeRestore || b.lifted[s.Event] {
+			continue
+		}
+		if err := b.press(ctx, s.Scope, change.Gate, "pressed again: "+s.Why); err != nil {
+			return err
+		}
+	}
+	if err := b.press(ctx, approvals.ScopeRestore, change.Gate, notReconciled+clip(fault, 250)); err != nil {
+		return err
+	}
+	return b.resume(ctx)
+}
+
+// remember keeps count of sendings, and forgets those that no approval can be left of.
+func (w *watch) remember(e approvals.Event, now time.Time) {
+	s := w.sent[e.RequestID]
+	if e.Step >= 0 && e.To == string(approvals.StepSending) {
+		if s == nil {
+			s = &sendings{steps: map[int]int{}}
+			w.sent[e.RequestID] = s
+		}
+		s.steps[e.Step]++
+	}
+	if s == nil {
+		return
+	}
+	s.read = now
+	if e.Step < 0 && e.To != "" {
+		s.ended = approvals.State(e.To).Terminal()
+	}
+	if s.ended { // the rows that end requests come seldom enough
+		maps.DeleteFunc(w.sent, func(_ string, s *sendings) bool { return s.ended && now.Sub(s.read) > sendMemory })
+	}
 }
 
 // allMarks reads marks of some types to their end, however many there are.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -60,6 +62,24 @@ func countRecent(ctx context.Context, q querier, query approvals.RecentQuery, w 
 		}
 	}
 	return n, err
+}
+
+// Filed is the tool and the risk under which a request is counted. They are not part of its digest.
+func (db *DB) Filed(ctx context.Context, id string) (tool string, risk approvals.Risk, err error) {
+	err = db.read(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, "SELECT tool, risk FROM requests WHERE id = $1", plain(id)).Scan(&tool, &risk)
+	})
+	return tool, risk, err
+}
+
+// OpenSince is when the oldest open request was made; false when none is open.
+// The plus keeps the databases from walking all requests by their age.
+func (db *DB) OpenSince(ctx context.Context) (at time.Time, open bool, err error) {
+	var since sql.NullInt64
+	err = db.read(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, "SELECT MIN(+created_ms) FROM requests WHERE "+live).Scan(&since)
+	})
+	return fromMS(since.Int64), since.Valid, err
 }
 
 // live repeats the condition of the indexes on open requests word for word, as marked does.

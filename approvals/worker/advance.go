@@ -126,8 +126,19 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error)
 		return l, approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
 			r.Plan.Tool, r.Plan.Risk)
 	}
+	tool, risk, err := w.o.Store.Filed(ctx, r.ID)
+	if err == nil && (tool != r.Plan.Tool || risk != r.Plan.Risk) {
+		err = approvals.Refuse(approvals.KindTampering, nil, "request %s is counted as one of %q with risk %q, and is one of %q with risk %q",
+			r.ID, tool, risk, r.Plan.Tool, r.Plan.Risk)
+	}
+	if err != nil {
+		return l, err
+	}
 	events, err := change.Verified(ctx, w.o.Store, r)
 	if err != nil {
+		return l, err
+	}
+	if err := w.board.Remembers(r); err != nil {
 		return l, err
 	}
 	if r.Parent != "" {
@@ -136,7 +147,11 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error)
 	if l.resumed, err = w.resumed(ctx, r, events); err != nil {
 		return l, err
 	}
-	standing, err := w.tally.Count(ctx, r)
+	seen, err := w.observe(ctx, r)
+	if err != nil {
+		return l, err
+	}
+	standing, err := w.tally.CountWith(ctx, r, seen)
 	if err != nil {
 		return l, err
 	}
@@ -147,6 +162,21 @@ func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error)
 		return l, err
 	}
 	return l, w.inTime(r, standing, l)
+}
+
+// observe looks up what r acts on until something of it was sent. KindNoAnswer when that can't be had.
+func (w *Worker) observe(ctx context.Context, r approvals.Request) (*approvals.Plan, error) {
+	o, ok := w.o.Performer.(Observer)
+	if !ok || r.Begun() {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timing.WriteTimeout)
+	defer cancel()
+	seen, err := o.Observe(ctx, r.Plan)
+	if err != nil && approvals.KindOf(err) != approvals.KindDenied {
+		err = approvals.Refuse(approvals.KindNoAnswer, err, "what request %s acts on could not be looked up; nothing was sent", r.ID)
+	}
+	return &seen, err
 }
 
 // inTime says whether it is too late to start, or, once something was sent, to go on. The limits run from the last

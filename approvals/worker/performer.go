@@ -19,6 +19,13 @@ type Performer interface {
 	Follow(ctx context.Context, t Task, actionID string) (Progress, error)
 }
 
+// Observer is a Performer that can look up what a plan acts on, so that nobody has to believe the plan's word for it.
+type Observer interface {
+	// Observe gives the plan with the facts that the tenant has now of what it acts on. KindDenied when that is not there, or
+	// is another than the plan says.
+	Observe(ctx context.Context, p approvals.Plan) (approvals.Plan, error)
+}
+
 // Collector is a Performer some of whose actions give something that is to be kept, such as a package of files.
 type Collector interface {
 	// Collects reports whether the task's action gives something. It asks nobody.

@@ -258,9 +258,12 @@ func TestARemovedStopStillHolds(t *testing.T) {
 		still(l, r.ID, 2)
 		stops, err := l.NewBoard(l.Policy).InForce(ctx())
 		require.NoError(t, err)
-		require.Len(t, stops, 1)
-		require.Equal(t, "gate", stops[0].Event.Actor, "the program pressed it itself, for every process")
-		require.Contains(t, stops[0].Why, "a row was removed or altered")
+		require.Len(t, stops, 2)
+		require.Equal(t, []string{"all", "restore"}, []string{stops[0].Scope, stops[1].Scope})
+		for _, s := range stops {
+			require.Equal(t, "gate", s.Event.Actor, "the program pressed it itself, for every process")
+			require.Contains(t, s.Why, "a row was removed or altered")
+		}
 	})
 }
 

@@ -169,7 +169,7 @@ func TestAnApprovedExtensionMovesATimeBoxAndAForgedRowDoesNot(t *testing.T) {
 		r := boxed(l, 1)
 		due := l.Boxes(r.ID)[0].Due
 		stranger := l.Extend(l.Submit(lab.Plan("run_script", 1)).ID, 5*time.Hour)
-		l.Approve(stranger.ID, "bob")
+		l.Approve(stranger.ID, "bob", "cat") // what it extends needs two
 		require.Equal(t, approvals.Succeeded, l.Settle(stranger.ID).State)
 		x := l.Extend(r.ID, 2*time.Hour)
 		require.NoError(t, l.DB.InTx(ctx(), func(tx *store.Tx) error {

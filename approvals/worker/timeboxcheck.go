@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/internal/change"
 	"github.com/mde-ops/mde-ops/approvals/store"
 )
@@ -136,6 +137,10 @@ func (w *Worker) extension(ctx context.Context, r approvals.Request, id string) 
 	}
 	if x.State != approvals.Running && x.State != approvals.Succeeded {
 		return 0, not
+	}
+	want, err := json.Marshal(control.Resumes(r.Plan))
+	if have, bad := json.Marshal(x.Plan.Resumes); err != nil || bad != nil || string(want) != string(have) {
+		return 0, not // policy was asked about it as if it were about other devices
 	}
 	if err := change.Verify(ctx, w.o.Store, x); err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ type Config struct {
 	Write    Credential `env:", prefix=MDE_WRITE_"`
 	Store    Secret     `env:"MDE_STORE"`
 	Identity Identity
+	Surface  Surface
 	Policy   PolicyConfig
 	Slack    Slack
 	Votes    Votes
@@ -63,6 +64,14 @@ type Credential struct {
 type Identity struct {
 	Source string `env:"MDE_IDENTITY, default=config"` // config (unverified) or cli (the Azure CLI's signed-in user)
 	User   string `env:"MDE_USER"`                     // e-mail or user principal name, with MDE_IDENTITY=config
+}
+
+// Surface says which tools the MCP server offers; policy decides about each call all the same.
+type Surface struct {
+	Toolsets []string `env:"MDE_TOOLSETS"` // default "default"
+	Tools    []string `env:"MDE_TOOLS"`
+	Exclude  []string `env:"MDE_EXCLUDE_TOOLS"`
+	ReadOnly bool     `env:"MDE_READ_ONLY, default=false"`
 }
 
 // PolicyConfig is the policy file, or the settings of the default policy.

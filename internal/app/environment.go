@@ -160,6 +160,8 @@ func expectation(name string, err error) string {
 	switch {
 	case name == "MDE_LOG_LEVEL":
 		return "want DEBUG, INFO, WARN or ERROR"
+	case strings.Contains(text, "ParseBool"):
+		return "want true or false"
 	case strings.Contains(text, "time:"):
 		return "want a duration such as 5s, 2m or 1h"
 	case strings.Contains(text, "strconv."):

@@ -77,7 +77,8 @@ func libraryRules() []rule {
 func faceRules() []rule {
 	gate := []string{"approvals", "approvals/control", "approvals/gate", "approvals/store"}
 	return []rule{
-		{"tools", append([]string{"mdecore", "approvals/worker", "internal/evidence", "internal/nearest"}, gate...), "a tool plans with the client and acts through the gate"},
+		{"tools", append([]string{"mdecore", "approvals/worker", "internal/evidence", "internal/nearest", "tools/kql"}, gate...), "a tool plans with the client and acts through the gate"},
+		{"tools/kql", nil, "it writes queries as text and asks nobody"},
 		{"tools/toolstest", []string{"mdecore/...", "approvals/...", "internal/evidence/..."}, "it builds what tools need around them, for tests"},
 		{"internal/slackbot", append([]string{"tools", "approvals/ballot", "internal/nearest"}, gate...), "an adapter shows tools and takes votes; it never calls the tenant"},
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},

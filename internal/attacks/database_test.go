@@ -12,6 +12,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/ballot"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
@@ -210,4 +211,42 @@ func TestARealVoteIsOnlyForItsOwnRequest(t *testing.T) {
 		h.write("UPDATE steps SET state = 'waiting', attempt = 0 WHERE request_id = $1", id)
 		h.sent(1)
 	})
+}
+
+// The rows of what was done are removed from the middle of the audit: it was never done, it seems. Who has read them remembers,
+// also when the chain was mended, and who starts after that finds the gap.
+func TestAUsedApprovalWhoseRowsAreRemovedIsNotUsedAgain(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		h := open(t, plan{url: url})
+		h.forgotten()
+		h.again(plan{})
+		h.sent(2)
+		h.recorded(0, approvals.EventStopped, "gate", "a row was removed or altered")
+		h.sent(2)
+	})
+	t.Run("while it is remembered", func(t *testing.T) {
+		t.Parallel()
+		h := open(t, plan{})
+		id := h.forgotten()
+		h.sent(2)
+		require.Equal(t, approvals.Cancelled, h.state(id).State)
+		require.Contains(t, h.state(id).Message, "was sent 1 times, and what is stored says 0")
+	})
+}
+
+// forgotten is a request that was done and taken back by hand, and of which the database knows only that it was approved.
+func (h *house) forgotten() string {
+	h.t.Helper()
+	id, card := h.asked(mdesim.NameHost)
+	h.pressed(slacksim.Bob, card, "Approve")
+	require.Equal(h.t, approvals.Succeeded, h.settle(id).State)
+	h.asked(mdesim.NameVIP) // rows behind it
+	require.NoError(h.t, h.board.Held(h.t.Context(), "isolate_devices"))
+	_, err := h.writer.UnisolateMachine(h.t.Context(), h.tenant.Device(mdesim.NameHost).ID, mdecore.UnisolateRequest{Comment: "by hand"})
+	require.NoError(h.t, err)
+	require.Equal(h.t, 2, h.tenant.Writes())
+	h.write("DELETE FROM audit_event WHERE request_id = $1 AND (to_state = 'running' OR to_state = 'succeeded' OR step >= 0)", id)
+	h.write("UPDATE requests SET state = 'approved', finished_ms = 0 WHERE id = $1", id)
+	h.write("UPDATE steps SET state = 'waiting', attempt = 0, sent_ms = 0, action_id = '' WHERE request_id = $1", id)
+	return id
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,4 +97,33 @@ func (h *house) restore(path string) {
 	require.NoError(h.t, h.db.Close())
 	require.NoError(h.t, os.Chmod(path+".bak", 0o600))
 	h.url = "sqlite:" + path + ".bak"
+}
+
+// A database is put back in place to a moment within a fleet, while the worker runs: it notices, compares, and people lift the stop.
+func TestADatabaseRestoredUnderARunningWorker(t *testing.T) {
+	t.Parallel()
+	var h *house
+	var once sync.Once
+	h = open(t, plan{tenant: func(tn *mdesim.Tenant) {
+		tn.OnAccepted = func(mdesim.Effect) { once.Do(func() { h.backUp(strings.TrimPrefix(h.url, "sqlite:")) }) }
+	}})
+	done := h.running()
+	require.Equal(t, approvals.Succeeded, h.settle(done).State)
+	require.Equal(t, 2, h.tenant.Writes())
+
+	raw := storetest.Raw(t, h.url)
+	raw.SetMaxOpenConns(1)
+	storetest.Exec(t, raw, "ATTACH '"+strings.TrimPrefix(h.url, "sqlite:")+".bak' AS bak")
+	for _, table := range []string{"timeboxes", "votes", "steps", "requests", "audit_event", "audit_head", "messages", "seen"} {
+		storetest.Exec(t, raw, "DELETE FROM main."+table)
+		storetest.Exec(t, raw, "INSERT INTO main."+table+" SELECT * FROM bak."+table)
+	}
+	require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")))
+	require.Equal(t, approvals.Running, h.state(done).State)
+	h.pass(time.Second)
+	lift := requestIn(t, h.typed(slacksim.Alice, "lift all because it was only a restore"))
+	h.pressed(slacksim.Bob, h.card(lift), "Approve")
+	h.pressed(slacksim.Carol, h.card(lift), "Approve")
+	require.Equal(t, approvals.Succeeded, h.settle(lift).State)
+	h.sent(2)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -77,6 +78,64 @@ func TestAnMCPProcessOfItsOwnRoleAskedToAct(t *testing.T) {
 	h.pressed(slacksim.Bob, card, "Approve")
 	require.Equal(t, approvals.Succeeded, h.settle(id).State)
 	require.Len(t, h.tenant.Effects(), 1)
+}
+
+// What a taken-over MCP process may insert says truly what it is, or is looked up before it is believed.
+func TestWhatARoleThatOnlyAsksInsertsIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	u := storetest.Postgres(t)
+	h := open(t, plan{url: u, policy: tierZero})
+	owner, err := sql.Open("pgx", u)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = owner.Close() })
+	storetest.Exec(t, owner, store.Roles())
+	raw, err := sql.Open("pgx", loginAs(t, owner, u, "mde_mcp"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = raw.Close() })
+	say := func(sql string, args ...any) error {
+		_, err := raw.ExecContext(t.Context(), sql, args...)
+		return err
+	}
+	const denied = "role mde_mcp may not do this"
+
+	r := h.writtenByHand()
+	require.ErrorContains(t, say(insertRequest, columnsOf(t, r, "", "")...), denied, "it counts as no tool's")
+	require.ErrorContains(t, say(insertRequest, columnsOf(t, r, r.Plan.Tool, "annotate")...), denied)
+	require.ErrorContains(t, say("INSERT INTO audit_event VALUES (99999, 1, '', 'stopped', 'gate', -1, '', '', 'restore: reconciled: 0 requests', '', '')"),
+		denied, "it says that a restore was compared with the tenant")
+
+	require.NoError(t, h.db.InTx(t.Context(), func(tx *store.Tx) error { // as whoever owns that process can, who knows how
+		return tx.Insert(t.Context(), r, approvals.Event{At: r.CreatedAt, RequestID: r.ID, Type: approvals.EventSubmitted, Actor: r.Requester.ID, Step: -1, To: string(r.State)})
+	}))
+	h.work(r.ID)
+	require.Zero(t, h.tenant.Writes(), "%v", h.tenant.Effects())
+	require.Contains(t, h.state(r.ID).Message, "is called", "the name that the tenant has")
+}
+
+// writtenByHand is the request to isolate the domain controller that policy would let run, by what is said of it.
+func (h *house) writtenByHand() approvals.Request {
+	h.t.Helper()
+	r := approvals.Request{
+		ID: "AAAAAAAA", Plan: h.disguised(), Requester: approvals.Requester{Person: approvals.Person{ID: "agent@example.com"}, Via: approvals.ViaMCP},
+		Outcome: approvals.Allow, Rule: "labs are free", PolicyDigest: h.policy.Digest(), CreatedAt: h.clock.Now().UTC().Truncate(time.Millisecond),
+		StartWithin: 15 * time.Minute, State: approvals.Approved, Version: 1,
+	}
+	r.ExpiresAt = r.CreatedAt.Add(30 * time.Minute)
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	require.NoError(h.t, err)
+	return r
+}
+
+const insertRequest = `INSERT INTO requests (id, plan, requester, requester_id, origin, outcome, rule, quorum, policy_digest, digest,
+	created_ms, expires_ms, start_within_ms, state, version, decided_ms, moved_ms, message, terms, parent, plan_key, tool, risk)
+	VALUES ($1, $2, $3, $4, '{}', $5, $6, '[]', $7, $8, $9, $10, $11, 'approved', 1, $9, $9, '', '{}', '', '', $12, $13)`
+
+func columnsOf(t *testing.T, r approvals.Request, tool, risk string) []any {
+	return []any{
+		r.ID, encoded(t, r.Plan), encoded(t, r.Requester), r.Requester.ID, string(r.Outcome), r.Rule, r.PolicyDigest, r.Digest,
+		r.CreatedAt.UnixMilli(), r.ExpiresAt.UnixMilli(), r.StartWithin.Milliseconds(), tool, risk,
+	}
 }
 
 // loginAs makes a login in a role, dropped afterwards, and returns the URL with it.

@@ -168,3 +168,55 @@ func TestAForgedExtensionMovesNoTimeBox(t *testing.T) {
 		h.lookAtBoxes(id, 2)            // released when it was to be
 	})
 }
+
+func (h *house) lifted() {
+	h.t.Helper()
+	id := requestIn(h.t, h.typed(slacksim.Alice, "lift all because over"))
+	h.pressed(slacksim.Bob, h.card(id), "Approve")
+	h.pressed(slacksim.Carol, h.card(id), "Approve")
+	require.Equal(h.t, approvals.Succeeded, h.settle(id).State)
+	require.NoError(h.t, h.board.Held(h.t.Context(), "isolate_devices"))
+}
+
+// A press that was lifted once, and whose rows are removed, does not lend its number to the program's own alarm.
+func TestAVerifiedLiftIsOfOnePressOnly(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		h := open(t, plan{url: url})
+		_, card := h.asked(mdesim.NameVIP)
+		h.pressed(slacksim.Bob, card, "Approve")
+
+		h.typed(slacksim.Bob, "stop because drill")
+		var press int64
+		for _, e := range h.rows(0) {
+			if e.Type == approvals.EventStopped {
+				press = e.Seq
+			}
+		}
+		h.pass(time.Second)
+		h.lifted()
+		h.write("DELETE FROM audit_event WHERE seq >= $1", press)
+		h.write("UPDATE audit_head SET seq = $1, hash = (SELECT hash FROM audit_event WHERE seq = $2)", press-1, press-1)
+		require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")), "the alarm")
+		h.forge(approvals.EventLifted, "", "all: lifted")
+		require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")), "nobody voted for this")
+	})
+}
+
+// A freeze that is removed from the audit holds when the alarm, which that sets off, is lifted.
+func TestTheAlarmForgetsNoFreeze(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		h := open(t, plan{url: url})
+		h.typed(slacksim.Bob, "stop response because forensics")
+		require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")))
+		h.write("DELETE FROM audit_event WHERE type = 'stopped' AND detail LIKE 'response: %'")
+		h.write("UPDATE audit_head SET hash = 'x' WHERE seq >= 0")
+		h.forge("noted", "", "the next row")
+		require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")), "the alarm")
+		h.pass(time.Second)
+		id := requestIn(t, h.typed(slacksim.Alice, "lift all because over"))
+		h.pressed(slacksim.Bob, h.card(id), "Approve")
+		h.pressed(slacksim.Carol, h.card(id), "Approve")
+		require.Equal(t, approvals.Succeeded, h.settle(id).State, h.state(id).Message)
+		require.Equal(t, approvals.KindHeld, approvals.KindOf(h.board.Held(t.Context(), "isolate_devices")), "nobody lifted the freeze")
+	})
+}

@@ -88,7 +88,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, log: o.Logger}
 	s.mcp = server.NewMCPServer("mde-ops", o.Version,
 		server.WithTitle("Microsoft Defender for Endpoint operations"),
-		server.WithInstructions(instructions),
+		server.WithInstructions(instructions(o.Tools)),
 		server.WithToolCapabilities(false), // the list never changes while the program runs
 		server.WithMethodCacheHints(mcp.MethodToolsList, catalogueLife, mcp.CacheScopePublic),
 		server.WithRecovery(),
@@ -138,7 +138,7 @@ func (s *Server) handler(name string) server.ToolHandlerFunc {
 		if err != nil {
 			return s.failed(ctx, name, err), nil
 		}
-		return mcp.NewToolResultStructured(out.Output, out.Text), nil
+		return mcp.NewToolResultStructured(out.Output, brief(out.Text)), nil
 	}
 }
 

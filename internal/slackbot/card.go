@@ -37,7 +37,7 @@ func renderCard(r approvals.Request, a around) message {
 	c.label(fmt.Sprintf("On what (%d)", len(r.Plan.Targets)))
 	c.lines(targets(r.Plan.Targets)...)
 	if on := r.Plan.Resumes; on != nil {
-		c.label(goesOn(on))
+		c.label(behind(r.Plan))
 		c.lines(targets(on.Targets)...)
 	}
 	if r.State == approvals.Pending {

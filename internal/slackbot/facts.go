@@ -94,9 +94,17 @@ func factsOf(t approvals.Target) string {
 	return strings.Join(facts, " · ")
 }
 
-// goesOn heads the list of what a request to go on is about in the end.
-func goesOn(on *approvals.Resumed) string {
-	return fmt.Sprintf("What goes on: %s, risk %s (%d)", toolWord(on.Tool), on.Risk, len(on.Targets))
+// behind heads the list of what a plan is about in the end, when that is not what it acts on itself.
+func behind(p approvals.Plan) string {
+	on := p.Resumes
+	words := fmt.Sprintf("%s, risk %s (%d)", toolWord(on.Tool), on.Risk, len(on.Targets))
+	switch p.Tool {
+	case approvals.ToolResume:
+		return "What goes on: " + words
+	case approvals.ToolExtend:
+		return "What is undone later: " + words
+	}
+	return "What that is on: " + words
 }
 
 // toolWord is a tool's name for a heading of our own; whatever is no such name is not shown there.

@@ -96,8 +96,10 @@ func details(r approvals.Request) string {
 	}
 	lines = append(append(lines, fmt.Sprintf("On what (%d):", len(r.Plan.Targets))), targets(r.Plan.Targets)...)
 	if on := r.Plan.Resumes; on != nil {
-		lines = append(append(lines, "", goesOn(on)+":"), targets(on.Targets)...)
-		lines = append(lines, "With "+oneLine(on.Args))
+		lines = append(append(lines, "", behind(r.Plan)+":"), targets(on.Targets)...)
+		if len(on.Args) > 0 {
+			lines = append(lines, "With "+oneLine(on.Args))
+		}
 	}
 	lines = append(lines, "", fmt.Sprintf("Steps, in this order (%d):", len(r.Plan.Steps)))
 	for i, s := range r.Plan.Steps {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 )
@@ -26,6 +27,7 @@ func (l *Lab) Extend(id string, more time.Duration) approvals.Request {
 	args, err := json.Marshal(worker.Extension{For: more})
 	require.NoError(l.T, err)
 	p := Plan(approvals.ToolExtend, 1)
+	p.Resumes = control.Resumes(l.Get(id).Plan)
 	p.Targets = []approvals.Target{{ID: id, Kind: "request", Name: id}}
 	p.Steps = []approvals.Step{{Action: "extend", Target: id, Args: args, Summary: "extend " + id}}
 	return l.Submit(p)

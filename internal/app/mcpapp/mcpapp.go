@@ -84,7 +84,8 @@ func NewCaller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, erro
 
 // Opening is an App on its way: MCP's handshake must not wait for the store, so the server is given this instead.
 type Opening struct {
-	open func() (*App, error)
+	open    func() (*App, error)
+	surface app.Surface
 
 	mu    sync.Mutex
 	done  chan struct{} // closed when the try that runs has ended; nil before the first
@@ -103,7 +104,7 @@ const (
 
 // Begin opens an App in the background: at the first call, or a moment from now.
 func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
-	p := &Opening{open: func() (*App, error) {
+	p := &Opening{surface: cfg.Surface, open: func() (*App, error) {
 		a, err := Open(ctx, cfg, o)
 		if err == nil {
 			a.notePolicy(ctx)
@@ -129,7 +130,7 @@ func (a *App) notePolicy(ctx context.Context) {
 func Ready(a *App) *Opening {
 	done := make(chan struct{})
 	close(done)
-	return &Opening{done: done, app: a}
+	return &Opening{done: done, app: a, surface: a.Config.Surface}
 }
 
 // begin begins a try unless one runs or has done its work, and returns what its end closes.
@@ -181,9 +182,9 @@ func (p *Opening) Close() {
 	}
 }
 
-// Server makes the MCP server over an App that may still be opening.
+// Server makes the MCP server over an App that may still be opening, with the tools that the configuration asks for.
 func (p *Opening) Server(version string, log *slog.Logger) (*mcpserver.Server, error) {
-	list, err := tools.Catalogue()
+	list, err := p.surface.Select()
 	if err != nil {
 		return nil, err
 	}

@@ -46,18 +46,27 @@ func (a *App) buildKeeper(ctx context.Context, key string) error {
 	return err
 }
 
-// alarm stops everything when the audit is not the one that was signed: once, so that people can lift it.
+// alarm stops everything when the audit is not the one that was signed, until it was compared with the tenant and people
+// lift it: once for each finding, so that they can.
 func (a *App) alarm() func(context.Context, string) {
-	stopped := false
+	said := map[string]bool{}
 	return func(ctx context.Context, what string) {
-		if stopped {
+		finding := what
+		if _, place, ok := strings.Cut(what, ", but "); ok {
+			finding = place // where the audit ends moves on with every row, also with that of the stop
+		}
+		if said[finding] {
 			return
 		}
-		if err := a.board.Halt(ctx, what); err != nil {
+		err := a.board.Halt(ctx, what)
+		if err == nil {
+			err = a.board.Restored(ctx, what)
+		}
+		if err != nil {
 			a.Log.ErrorContext(ctx, "the audit is not the one that was signed, and acting could not be stopped", "error", err)
 			return
 		}
-		stopped = true
+		said[finding] = true
 	}
 }
 

@@ -23,6 +23,7 @@ func Run(ctx context.Context, env cli.Env) error { return cli.Execute(ctx, newCo
 
 func newCommand(env cli.Env) *cobra.Command {
 	var set cli.Settings
+	var surface surfaceFlags
 	root := &cobra.Command{
 		Use:   "mde-mcp",
 		Short: "Microsoft Defender for Endpoint tools over the Model Context Protocol",
@@ -30,9 +31,10 @@ func newCommand(env cli.Env) *cobra.Command {
 			"A tool that would change the tenant only makes a request; people approve it in Slack, and mde-slackbot performs it.\n" +
 			"Configuration is by environment variables: docs/configuration.md.",
 		Args: cli.NoWords, Version: cli.Version(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set, surface) },
 	}
 	set.Bind(root)
+	surface.bind(root)
 	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
 		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set), liftCommand())
 	return root
@@ -40,11 +42,15 @@ func newCommand(env cli.Env) *cobra.Command {
 
 // serve speaks MCP over stdio. The handshake doesn't wait for the store or the tenant: they open in the background. A
 // configuration or policy that doesn't parse ends the process first, because then no call could ever be decided.
-func serve(ctx context.Context, env cli.Env, set cli.Settings) error {
+func serve(ctx context.Context, env cli.Env, set cli.Settings, surface surfaceFlags) error {
 	collectLater()
 	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
 	if err != nil {
 		return err
+	}
+	cfg.Surface = surface.over(cfg.Surface)
+	if _, err := cfg.Surface.Select(); err != nil {
+		return cli.Usage(err)
 	}
 	if set.CheckConfig {
 		cli.SayGood(env, cfg.Notes()...)
