@@ -58,5 +58,18 @@ func furtherMutants() []mutant {
 		{"a written time is taken", "worker/timebox.go", "t.now.Before(end):", "t.now.Before(b.Due):", "./worker", "TestATimeWrittenIntoTheDatabaseReleasesNothingEarlyAndNothingLate"},
 		{"an unproved reader reads", "gate/evidence.go", "case !by.Verified:", "case false:", "./gate", "WhoMayRead"},
 		{"evidence is read for ever", "gate/evidence.go", " || !now.Before(r.FinishedAt.Add(FetchFor))", "", "./gate", "WhoMayRead"},
+		{"what who asks says of a device is believed", "tally.go", "if found != nil {", "if found != nil && r.ID == \"\" {", "../internal/attacks", "TestFactsThatWhoAsks"},
+		{"a device may be called anything", "../tools/observe.go", "if !c.actsOn(t.Kind) {", "if !c.actsOn(t.Kind) && t.ID == \"\" {", "../internal/attacks", "TestFactsThatWhoAsks"},
+		{"the device of an action is not asked about", "../tools/observe.go", "case len(behind) > 0:", "case len(behind) > len(plan.Targets):", "../internal/attacks", "TestAProtectedDeviceIsProtected"},
+		{"a request counts as any tool's", "worker/advance.go", "if err == nil && (tool != r.Plan.Tool", "if err != nil && (tool != r.Plan.Tool", "../internal/attacks", "TestARequestCountedAs"},
+		{"sendings are forgotten", "control/watch.go", "n > s.Attempt {", "n > s.Attempt+9 {", "../internal/attacks", "TestAUsedApproval"},
+		{"who starts reads from the end", "control/watch.go", "if err != nil || !open {", "if err != nil || open || !open {", "./control", "TestAProcessThatStarts"},
+		{"a gap is said for ever", "control/watch.go", "; ok && unsettled(stop) {", "; ok && stop.Scope == \"\" && unsettled(stop) {", "./control", "TestAProcessThatStarts"},
+		{"a verified lift is of a number", "control/lift.go", "known := b.lifted[s.Event]", "known := false\n\tfor e := range b.lifted {\n\t\tknown = known || e.Seq == s.Event.Seq\n\t}", "../internal/attacks", "TestAVerifiedLift"},
+		{"the alarm forgets what was pressed", "control/watch.go", "s.Scope == approvals.ScopeRestore || b.lifted[s.Event] {", "s.Scope != \"\" {", "../internal/attacks", "TestTheAlarmForgets"},
+		{"the alarm compares nothing", "control/watch.go", "notReconciled+clip(fault, 250)", "reconciled+clip(fault, 250)", "../internal/attacks", "TestADatabaseRestoredUnder"},
+		{"the time-box of what goes on is not asked about", "quorum.go", "if again.TimeBox != nil {", "if again.TimeBox != nil && again.Tool == \"\" {", "../internal/attacks", "TestToGoOnWithATimeBox"},
+		{"an extension is not what it extends", "../tools/timebox.go", "Resumes: control.Resumes(r.Plan),", "Resumes: nil,", "../internal/attacks", "TestAnExtensionNeeds"},
+		{"an extension hides what it extends", "worker/timeboxcheck.go", "bad != nil || string(want) != string(have)", "bad != nil || len(want)+len(have) == 0", "./worker", "TestAnExtensionThatHides"},
 	}
 }

@@ -13,13 +13,16 @@ import (
 
 // actionView is a machine action as callers see it.
 type actionView struct {
-	ID        string    `json:"id" jsonschema:"machine action id"`
-	Type      string    `json:"type" jsonschema:"type, e.g. Isolate"`
-	Scope     string    `json:"scope,omitempty" jsonschema:"scope, e.g. Full"`
-	Status    string    `json:"status" jsonschema:"Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled"`
-	Requestor string    `json:"requestor,omitempty" jsonschema:"untrusted text: who or which application asked"`
-	Comment   string    `json:"comment,omitempty" jsonschema:"untrusted text: its comment"`
-	CreatedAt time.Time `json:"created_at,omitzero" jsonschema:"when it was created"`
+	ID        string    `json:"id" jsonschema:"action id"`
+	Type      string    `json:"type" jsonschema:"e.g. Isolate"`
+	Scope     string    `json:"scope,omitempty" schema:"omit" jsonschema:"scope, e.g. Full"`
+	Status    string    `json:"status" jsonschema:"Pending, InProgress, or how it ended"`
+	Requestor string    `json:"requestor,omitempty" schema:"omit" jsonschema:"untrusted text: who or which application asked"`
+	Comment   string    `json:"comment,omitempty" jsonschema:"untrusted text"`
+	DeviceID  string    `json:"device_id,omitempty" schema:"omit" jsonschema:"device id"`
+	Device    string    `json:"device,omitempty" schema:"omit" jsonschema:"untrusted text: DNS name"`
+	Request   string    `json:"request_id,omitempty" jsonschema:"request of ours that started it"`
+	CreatedAt time.Time `json:"created_at,omitzero" schema:"omit" jsonschema:"when it was created"`
 }
 
 func viewOfAction(a *mdecore.MachineAction) actionView {

@@ -11,22 +11,23 @@ import (
 
 // deviceView is a device as callers see it. Names, tags and group names in it are untrusted text.
 type deviceView struct {
-	ID         string    `json:"id" jsonschema:"device id, 40 hex digits"`
+	ID         string    `json:"id" jsonschema:"device id"`
 	Name       string    `json:"name" jsonschema:"untrusted text: DNS name"`
-	OS         string    `json:"os" jsonschema:"osPlatform"`
+	OS         string    `json:"os" schema:"omit" jsonschema:"osPlatform"`
 	Version    string    `json:"version,omitempty" schema:"omit" jsonschema:"OS version"`
-	Health     string    `json:"health" jsonschema:"healthStatus of the sensor"`
+	Health     string    `json:"health" schema:"omit" jsonschema:"healthStatus of the sensor"`
 	Onboarding string    `json:"onboarding" schema:"omit" jsonschema:"onboardingStatus"`
-	Risk       string    `json:"risk,omitempty" jsonschema:"riskScore"`
+	Risk       string    `json:"risk,omitempty" schema:"omit" jsonschema:"riskScore"`
 	Exposure   string    `json:"exposure,omitempty" schema:"omit" jsonschema:"exposureLevel"`
-	Value      string    `json:"value,omitempty" jsonschema:"deviceValue"`
+	Value      string    `json:"value,omitempty" schema:"omit" jsonschema:"deviceValue"`
 	Group      string    `json:"group,omitempty" schema:"omit" jsonschema:"untrusted text: device group"`
-	Tags       []string  `json:"tags" jsonschema:"untrusted text: tags"`
-	IP         string    `json:"ip,omitempty" jsonschema:"last internal IP"`
+	GroupID    string    `json:"group_id,omitempty" schema:"omit" jsonschema:"rbacGroupId"`
+	Tags       []string  `json:"tags" jsonschema:"untrusted text"`
+	IP         string    `json:"ip,omitempty" schema:"omit" jsonschema:"last internal IP"`
 	ExternalIP string    `json:"external_ip,omitempty" schema:"omit" jsonschema:"last external IP"`
 	AADID      string    `json:"aad_device_id,omitempty" schema:"omit" jsonschema:"Entra device id"`
 	FirstSeen  time.Time `json:"first_seen,omitzero" schema:"omit" jsonschema:"first report"`
-	LastSeen   time.Time `json:"last_seen,omitzero" jsonschema:"last full report, about once a day"`
+	LastSeen   time.Time `json:"last_seen,omitzero" schema:"omit" jsonschema:"last full report, about once a day"`
 }
 
 func viewOfDevice(m *mdecore.Machine) deviceView {
@@ -34,7 +35,7 @@ func viewOfDevice(m *mdecore.Machine) deviceView {
 		ID: clean(m.ID, 60), Name: clean(m.ComputerDNSName, 260), OS: clean(m.OSPlatform, 60), Version: clean(m.Version, 60),
 		Health: clean(string(m.HealthStatus), 60), Onboarding: clean(string(m.OnboardingStatus), 60),
 		Risk: clean(string(m.RiskScore), 60), Exposure: clean(string(m.ExposureLevel), 60), Value: clean(string(m.DeviceValue), 60),
-		Group: clean(m.RbacGroupName, 120), Tags: cleanAll(m.MachineTags), IP: clean(m.LastIPAddress, 60),
+		Group: clean(m.RbacGroupName, 120), GroupID: clean(string(m.RbacGroupID), 20), Tags: cleanAll(m.MachineTags), IP: clean(m.LastIPAddress, 60),
 		ExternalIP: clean(m.LastExternalIPAddress, 60), AADID: clean(m.AadDeviceID, 60),
 		FirstSeen: m.FirstSeen.Time, LastSeen: m.LastSeen.Time,
 	}

@@ -44,9 +44,6 @@ func (l *look) all(ctx context.Context) error {
 	if then != nil {
 		l.atOnce(ctx, then(ctx))
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if len(l.faults) == l.parts {
 		return l.faults[0]
 	}

@@ -36,7 +36,7 @@ func TestFindDevices(t *testing.T) {
 	require.Equal(t, mdesim.NameLinux, find(`{"os":"Ubuntu","tag":"server"}`).Devices[0].Name)
 	require.Zero(t, find(`{"tag":"it's not there' or 'a' eq 'a"}`).Count)
 	require.Equal(t, "No device matches.", w.ok("find_devices", `{"name_prefix":"zz"}`).Text)
-	w.refused("find_devices", `{"health":"active"}`, approvals.KindInvalid, "Active, Inactive")
+	w.refused("find_devices", `{"health":"asleep"}`, approvals.KindInvalid, "Active, Inactive")
 	require.Zero(t, w.Tenant.Writes())
 }
 

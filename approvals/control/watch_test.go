@@ -45,6 +45,8 @@ func TestAProcessThatStartsFindsTheGapInWhatIsOpen(t *testing.T) {
 		open := l.Submit(lab.Plan("isolate_devices", 1))
 		require.NoError(t, l.NewBoard(l.Policy).Held(ctx(), "isolate_devices"))
 		l.Approve(open.ID, "bob")
+		l.Work(open.ID)
+		require.Equal(t, approvals.Running, l.Get(open.ID).State, "what runs is held and not cancelled, so that it stays open")
 		l.Write("DELETE FROM audit_event WHERE request_id = $1 AND type = 'vote'", open.ID)
 		lab.Kind(t, approvals.KindHeld, l.NewBoard(l.Policy).Held(ctx(), "isolate_devices"))
 		pressed := len(l.Said("", approvals.EventStopped))

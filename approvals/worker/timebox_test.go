@@ -569,3 +569,17 @@ func TestAReleaseKeepsToWhatPolicySaysOfItsOwnHour(t *testing.T) {
 		require.Zero(t, releases(l), "asked again when it is claimed")
 	})
 }
+
+func TestAnExtensionThatHidesWhatItExtendsCountsForNothing(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := boxed(l, 1)
+		due := l.Boxes(r.ID)[0].Due
+		p := l.Extend(r.ID, 2*time.Hour).Plan
+		p.Resumes, p.Steps[0].Args = nil, []byte(`{"for":10800000000000}`)
+		x := l.Submit(p)
+		l.Approve(x.ID, "bob")
+		require.Equal(t, approvals.Succeeded, l.Settle(x.ID).State)
+		l.Look(r.ID)
+		require.Equal(t, due, l.Boxes(r.ID)[0].Due)
+	})
+}

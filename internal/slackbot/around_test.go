@@ -280,6 +280,13 @@ func TestRequestToGoOnShowsWhatGoesOn(t *testing.T) {
 	require.Contains(t, shown, r.Plan.Resumes.Targets[0].ID)
 	require.Contains(t, details(r), r.Plan.Resumes.Targets[0].ID)
 	require.Contains(t, details(r), `With {"devices":["x"]}`)
+	for tool, heading := range map[string]string{
+		approvals.ToolExtend: "What is undone later: isolate devices, risk contain (1)", "cancel_action": "What that is on: isolate devices, risk contain (1)",
+	} {
+		r.Plan.Tool = tool
+		require.Contains(t, text(w.show(t, renderCard(seal(t, r), around{}))), heading)
+	}
+	r.Plan.Tool = approvals.ToolResume
 	r.Plan.Resumes.Tool = "*bold* <!channel>"
 	m := w.show(t, renderCard(seal(t, r), around{}))
 	require.Empty(t, m.Fires())

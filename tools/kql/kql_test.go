@@ -3,6 +3,7 @@ package kql_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,9 @@ func bound(t *testing.T, p kql.Param) (string, bool) {
 	require.Equal(t, query, tail, "the query must come whole and on lines of its own")
 	got, err := pieces(head)
 	require.NoError(t, err, head)
+	for _, r := range head {
+		require.True(t, unicode.IsPrint(r), "%q is in the query as it is", r)
+	}
 	require.Len(t, got, 5, "let, name, =, literal, ;: %s", head)
 	for i, want := range []string{"let", "value", "="} {
 		require.Equal(t, piece{false, want}, got[i], head)
