@@ -156,7 +156,10 @@ func (c Config) credential(cred Credential, prefix string) faults {
 
 // CheckMCP reports what is wrong with the configuration of mde-mcp. The signing key must not be there at all, not even
 // in a public key's place, because a process that takes calls from an assistant must not be able to make a vote.
-func (c Config) CheckMCP() error {
+func (c Config) CheckMCP() error { return append(c.held(), c.caller()...).err() }
+
+// held reports what mde-mcp must not have, or can't use.
+func (c Config) held() faults {
 	bad := c.noKeys()
 	if _, err := c.Votes.publicKeys(); err != nil {
 		bad.add("%v", err)
@@ -164,10 +167,16 @@ func (c Config) CheckMCP() error {
 	if c.Write.IsSet() && !c.Sim {
 		bad.add("MDE_WRITE_* is set: mde-mcp must not hold the writing credential; give it to mde-slackbot only")
 	}
+	return bad
+}
+
+// caller reports that nothing says whose calls these are.
+func (c Config) caller() faults {
+	var bad faults
 	if c.Identity.Source == "config" && c.Identity.User == "" && !c.Sim {
 		bad.add("MDE_USER is not set: whose calls are these? Give the person's e-mail, or set MDE_IDENTITY=cli to use the Azure CLI's signed-in user")
 	}
-	return bad.err()
+	return bad
 }
 
 // CheckLook reports what is wrong with the configuration of a command of mde-mcp that only looks into the store.

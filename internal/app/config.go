@@ -16,6 +16,7 @@ type Config struct {
 	Write    Credential `env:", prefix=MDE_WRITE_"`
 	Store    Secret     `env:"MDE_STORE"`
 	Identity Identity
+	HTTP     HTTP
 	Surface  Surface
 	Policy   PolicyConfig
 	Slack    Slack

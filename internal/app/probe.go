@@ -52,6 +52,7 @@ func (c Config) Probe() error {
 			bad.add("MDE_STORE: %v", err)
 		}
 	}
+	bad = append(bad, c.HTTP.probe()...)
 	slices.Sort(bad)
 	return bad.err()
 }

@@ -66,6 +66,7 @@ func libraryRules() []rule {
 		{"internal/evidence/azure", []string{"internal/evidence", "internal/evidence/blobs", "internal/evidence/container"}, "it opens containers for the store of evidence"},
 		{"internal/evidence/reading", []string{"internal/evidence", "internal/evidence/container"}, "it reads what the store keeps, and has no driver that writes"},
 		{"internal/evidence/container", nil, "it makes clients for whoever reads or writes with them"},
+		{"internal/oauth", nil, "it judges tokens and knows neither tools nor faces nor requests"},
 		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
 		{"internal/simtenant", []string{"mdecore/mdesim"}, "it only starts the simulated tenant"},
@@ -89,7 +90,7 @@ func faceRules() []rule {
 		}, "what both binaries need; neither ballot nor worker is in it"},
 		{"internal/app/mcpapp", []string{
 			"approvals", "tools", "internal/app", "internal/azpipe", "internal/evidence", "internal/evidence/container",
-			"internal/evidence/reading", "internal/mcpserver",
+			"internal/evidence/reading", "internal/mcpserver", "internal/oauth",
 		}, "an assistant's process has neither ballot nor worker"},
 		{"internal/app/slackapp", []string{
 			"approvals", "approvals/audit", "approvals/ballot", "approvals/control", "approvals/worker", "tools",

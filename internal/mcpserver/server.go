@@ -42,6 +42,8 @@ type Options struct {
 	// besides loopback ones.
 	MaxBody int64
 	Hosts   []string
+	// Varies says that principals are offered different tools, so that nobody may share a list of them.
+	Varies bool
 }
 
 // Server offers tools to MCP clients. It is safe for concurrent use.
@@ -85,12 +87,17 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	scope := mcp.CacheScopePublic
+	if o.Varies {
+		scope = mcp.CacheScopePrivate
+	}
 	s := &Server{o: o, log: o.Logger}
 	s.mcp = server.NewMCPServer("mde-ops", o.Version,
 		server.WithTitle("Microsoft Defender for Endpoint operations"),
 		server.WithInstructions(instructions(o.Tools)),
 		server.WithToolCapabilities(false), // the list never changes while the program runs
-		server.WithMethodCacheHints(mcp.MethodToolsList, catalogueLife, mcp.CacheScopePublic),
+		server.WithMethodCacheHints(mcp.MethodToolsList, catalogueLife, scope),
+		server.WithToolFilter(offeredTo),
 		server.WithRecovery(),
 		server.WithLogger(o.Logger),
 	)
@@ -145,6 +152,9 @@ func (s *Server) handler(name string) server.ToolHandlerFunc {
 // call hands a call to the dispatcher. Answers to questions that we never ask (inputResponses, requestState) and task
 // parameters are not looked at: nothing a client sends can approve.
 func (s *Server) call(ctx context.Context, name string, req mcp.CallToolRequest) (tools.Result, error) {
+	if !mayUse(ctx, name) {
+		return tools.Result{}, approvals.Refuse(approvals.KindDenied, nil, "your roles do not include %s", name)
+	}
 	args, err := arguments(req)
 	if err != nil {
 		return tools.Result{}, err

@@ -1,13 +1,10 @@
 package mdesim
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -16,24 +13,7 @@ const (
 	audience        = "https://api.securitycenter.microsoft.com"
 	siblingAudience = "https://api.security.microsoft.com"
 	graphAudience   = "https://graph.microsoft.com"
-	keyID           = "mdesim-1"
 )
-
-// keyBits is small for speed: a tenant in every test makes a key of its own, and
-// what it signs is worth nothing.
-const keyBits = 1024
-
-// signer holds the tenant's signing key, made when the first token is asked for.
-type signer struct {
-	once sync.Once
-	key  *rsa.PrivateKey
-	err  error
-}
-
-func (s *signer) private() (*rsa.PrivateKey, error) {
-	s.once.Do(func() { s.key, s.err = rsa.GenerateKey(rand.Reader, keyBits) })
-	return s.key, s.err
-}
 
 // claims are the claims of the simulated access tokens, named as Entra ID v1
 // tokens name them.
@@ -121,12 +101,8 @@ func (t *Tenant) bearer(r *http.Request) (*claims, error) {
 		return nil, errors.New("the request has no bearer token")
 	}
 	var c claims
-	_, err := jwt.ParseWithClaims(raw, &c, func(*jwt.Token) (any, error) {
-		key, err := t.signer.private()
-		if err != nil {
-			return nil, err
-		}
-		return &key.PublicKey, nil
+	_, err := jwt.ParseWithClaims(raw, &c, func(tok *jwt.Token) (any, error) {
+		return t.signer.public(tok.Header["kid"])
 	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(t.now), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
 	if err != nil {
 		return nil, tokenFault(err)

@@ -16,9 +16,9 @@ func TestTokenNamesItsTenant(t *testing.T) {
 	home, abroad := &Tenant{}, &Tenant{ID: "99999999-0d7b-4c0e-9f52-3b6d3f7a1c99"}
 	home.ready()
 	abroad.ready()
-	key, err := home.signer.private()
+	key, err := home.signer.current()
 	require.NoError(t, err)
-	abroad.signer.once.Do(func() { abroad.signer.key = key })
+	abroad.signer.keys = []signingKey{key}
 	token := func(tn *Tenant) string {
 		c := claims{AppID: DefaultAppID, IDType: "app", Roles: WriterRoles()}
 		c.Aud = audience

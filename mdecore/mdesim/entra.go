@@ -31,6 +31,7 @@ type entraState struct {
 	accounts []Account
 	groups   map[string][]string // object ids of members by group id
 	apps     map[string]*entraApp
+	webAPIs  []WebAPI
 }
 
 type entraApp struct {

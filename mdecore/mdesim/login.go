@@ -7,11 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -62,18 +62,6 @@ func (t *Tenant) serveDiscovery(r *http.Request) response {
 	})
 }
 
-func (t *Tenant) serveKeys() response {
-	key, err := t.signer.private()
-	if err != nil {
-		return t.problem(http.StatusInternalServerError, "InternalServerError", "no signing key: "+err.Error())
-	}
-	enc := base64.RawURLEncoding
-	return jsonResponse(http.StatusOK, map[string]any{"keys": []map[string]string{{
-		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": keyID,
-		"n": enc.EncodeToString(key.N.Bytes()), "e": enc.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
-	}}})
-}
-
 // serveToken issues an access token for client_credentials (secret or signed
 // assertion) or, standing for a person signed in by the Azure CLI, for password.
 func (t *Tenant) serveToken(r *http.Request, body []byte) response {
@@ -81,57 +69,56 @@ func (t *Tenant) serveToken(r *http.Request, body []byte) response {
 	if err != nil || form.Get("client_id") == "" {
 		return t.refuse(refusal{http.StatusBadRequest, 900144, "invalid_request", "The request body must contain the following parameter: 'client_id'."})
 	}
-	var c claims
-	var bad *refusal
 	switch form.Get("grant_type") {
 	case "client_credentials":
-		c, bad = t.appClaims(r, form)
+		return t.serveAppToken(r, form)
 	case "password":
-		c, bad = t.userClaims(form)
-	default:
-		bad = &refusal{http.StatusBadRequest, 70003, "unsupported_grant_type", "The app requested an unsupported grant type '" + form.Get("grant_type") + "'."}
+		return t.serveUserToken(r, form)
 	}
-	if bad != nil {
-		return t.refuse(*bad)
-	}
-	return t.issue(c)
+	return t.refuse(refusal{http.StatusBadRequest, 70003, "unsupported_grant_type", "The app requested an unsupported grant type '" + form.Get("grant_type") + "'."})
 }
 
-func (t *Tenant) appClaims(r *http.Request, form url.Values) (claims, *refusal) {
+func (t *Tenant) serveAppToken(r *http.Request, form url.Values) response {
 	app, ok := t.app(form.Get("client_id"))
 	if !ok {
-		return claims{}, t.unknownApp(form.Get("client_id"))
+		return t.refuse(*t.unknownApp(form.Get("client_id")))
 	}
 	if bad := t.prove(r, app, form); bad != nil {
-		return claims{}, bad
+		return t.refuse(*bad)
+	}
+	if api, ok := t.webAPI(form.Get("scope")); ok {
+		return t.appToken(r, api, app)
 	}
 	aud, bad := audienceOf(form.Get("scope"))
 	if bad != nil {
-		return claims{}, bad
+		return t.refuse(*bad)
 	}
 	c := claims{AppID: app.ID, AppName: app.label(), OID: guidOf(hash64(app.ID), hash64(app.ID+"/oid")), Roles: rolesFor(aud, app.Roles), IDType: "app"}
 	c.Aud, c.Subject = aud, c.OID
-	return c, nil
+	return t.issue(c)
 }
 
-func (t *Tenant) userClaims(form url.Values) (claims, *refusal) {
+func (t *Tenant) serveUserToken(r *http.Request, form url.Values) response {
 	if !strings.EqualFold(form.Get("client_id"), AzureCLIAppID) {
-		return claims{}, t.unknownApp(form.Get("client_id"))
+		return t.refuse(*t.unknownApp(form.Get("client_id")))
 	}
 	u, ok := t.user(form.Get("username"))
 	switch {
 	case !ok:
-		return claims{}, &refusal{http.StatusBadRequest, 50034, "invalid_grant", "The user account '" + form.Get("username") + "' does not exist in the " + t.ID + " directory."}
+		return t.refuse(refusal{http.StatusBadRequest, 50034, "invalid_grant", "The user account '" + form.Get("username") + "' does not exist in the " + t.ID + " directory."})
 	case form.Get("password") != orDefault(u.Password, DefaultUserPassword):
-		return claims{}, &refusal{http.StatusBadRequest, 50126, "invalid_grant", "Error validating credentials due to invalid username or password."}
+		return t.refuse(refusal{http.StatusBadRequest, 50126, "invalid_grant", "Error validating credentials due to invalid username or password."})
+	}
+	if api, ok := t.webAPI(form.Get("scope")); ok {
+		return t.personToken(r, api, u, AzureCLIAppID)
 	}
 	aud, bad := audienceOf(form.Get("scope"))
 	if bad != nil {
-		return claims{}, bad
+		return t.refuse(*bad)
 	}
 	c := claims{AppID: AzureCLIAppID, OID: u.OID, Scope: strings.Join(rolesFor(aud, u.Scopes), " "), UPN: u.UPN, Name: u.Name, Groups: u.Groups, IDType: "user"}
 	c.Aud, c.Subject = aud, u.OID
-	return c, nil
+	return t.issue(c)
 }
 
 func (t *Tenant) unknownApp(id string) *refusal {
@@ -212,23 +199,21 @@ func names(header map[string]any, crt *x509.Certificate) bool {
 
 // issue signs a token that is valid from now for TokenLife.
 func (t *Tenant) issue(c claims) response {
-	key, err := t.signer.private()
-	if err != nil {
-		return t.problem(http.StatusInternalServerError, "InternalServerError", "no signing key: "+err.Error())
-	}
 	now := t.now()
 	c.Issuer, c.TenantID, c.Version, c.UTI = "https://sts.windows.net/"+t.ID+"/", t.ID, "1.0", t.correlation()
 	c.IssuedAt, c.NotBefore, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(now), jwt.NewNumericDate(now.Add(t.TokenLife))
 	t.mu.Lock()
 	c.Generation = t.generation
 	t.mu.Unlock()
-	tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
-	tok.Header["kid"] = keyID
-	signed, err := tok.SignedString(key)
+	signed, err := t.signer.sign(c)
 	if err != nil {
-		return t.problem(http.StatusInternalServerError, "InternalServerError", "no token: "+err.Error())
+		return t.noKey(err)
 	}
-	seconds := int(t.TokenLife.Seconds())
+	return tokenResponse(signed, t.TokenLife)
+}
+
+func tokenResponse(signed string, life time.Duration) response {
+	seconds := int(life.Seconds())
 	return jsonResponse(http.StatusOK, map[string]any{
 		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": signed,
 	})

@@ -188,7 +188,12 @@ func (p *Opening) Server(version string, log *slog.Logger) (*mcpserver.Server, e
 	if err != nil {
 		return nil, err
 	}
-	return mcpserver.New(mcpserver.Options{
+	return mcpserver.New(p.options(list, version, log))
+}
+
+// options are a server's whose calls are all one person's.
+func (p *Opening) options(list []tools.Tool, version string, log *slog.Logger) mcpserver.Options {
+	return mcpserver.Options{
 		Tools: list, Version: version, Logger: log,
 		Dispatcher: func(ctx context.Context) (mcpserver.Caller, error) {
 			a, err := p.Wait(ctx)
@@ -200,7 +205,7 @@ func (p *Opening) Server(version string, log *slog.Logger) (*mcpserver.Server, e
 		Requester: func(_ context.Context, agent string) approvals.Requester {
 			return approvals.Requester{Via: approvals.ViaMCP, Agent: agent} // Call fills in the person
 		},
-	})
+	}
 }
 
 // Call runs a tool for whoever this process's calls belong to, because an MCP client can't be asked who that is. Without

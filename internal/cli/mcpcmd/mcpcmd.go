@@ -4,16 +4,12 @@ package mcpcmd
 
 import (
 	"context"
-	"errors"
-	"io"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mde-ops/mde-ops/internal/app"
-	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/internal/demo"
 )
@@ -31,44 +27,13 @@ func newCommand(env cli.Env) *cobra.Command {
 			"A tool that would change the tenant only makes a request; people approve it in Slack, and mde-slackbot performs it.\n" +
 			"Configuration is by environment variables: docs/configuration.md.",
 		Args: cli.NoWords, Version: cli.Version(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set, surface) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), env, set, surface, "") },
 	}
 	set.Bind(root)
 	surface.bind(root)
-	root.AddCommand(callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
+	root.AddCommand(serveCommand(env, &set), callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
 		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set), liftCommand())
 	return root
-}
-
-// serve speaks MCP over stdio. The handshake doesn't wait for the store or the tenant: they open in the background. A
-// configuration or policy that doesn't parse ends the process first, because then no call could ever be decided.
-func serve(ctx context.Context, env cli.Env, set cli.Settings, surface surfaceFlags) error {
-	collectLater()
-	cfg, log, err := cli.Load(ctx, env, set, app.Config.CheckMCP)
-	if err != nil {
-		return err
-	}
-	cfg.Surface = surface.over(cfg.Surface)
-	if _, err := cfg.Surface.Select(); err != nil {
-		return cli.Usage(err)
-	}
-	if set.CheckConfig {
-		cli.SayGood(env, cfg.Notes()...)
-		return nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	opening := mcpapp.Begin(ctx, cfg, mcpapp.Options{Log: log})
-	defer opening.Close()
-	defer cancel() // an opening that still runs ends before it is waited for
-	server, err := opening.Server(cli.Version(), log)
-	if err != nil {
-		return err
-	}
-	err = server.Serve(ctx, env.Stdin, env.Stdout)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
 
 // handshake is how long the start may take before memory is collected as usual.
