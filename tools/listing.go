@@ -21,8 +21,8 @@ const maxAnswer = 48 << 10
 // listing is what the input of every tool that lists embeds; its declaration names the list in lists.
 type listing struct {
 	Limit  int      `json:"limit,omitempty" jsonschema:"Most to return" range:"1,200" default:"20"`
-	Cursor string   `json:"cursor,omitempty" jsonschema:"cursor of the last answer" form:"word" range:"0,64"`
-	Fields []string `json:"fields,omitempty" jsonschema:"Return only these fields" form:"word"`
+	Cursor string   `json:"cursor,omitempty" jsonschema:"From the last answer" form:"word"`
+	Fields []string `json:"fields,omitempty" jsonschema:"Only these fields" form:"word"`
 }
 
 func (l listing) listed() listing { return l }
