@@ -247,7 +247,7 @@ func planExtend(ctx context.Context, s *session, in extendIn) (approvals.Plan, e
 	preview := fmt.Sprintf("Release what request %s isolated %s later: %s at the latest %s instead of %s", r.ID, in.For,
 		counted(armed, "device", false), until.Add(span).UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
 	return approvals.Plan{
-		Preview: preview,
+		Preview: preview, Resumes: control.Resumes(r.Plan),
 		Targets: []approvals.Target{{ID: r.ID, Kind: "request", Name: clean(r.Plan.Preview, 200)}},
 		Steps:   []approvals.Step{{Action: "extend", Target: r.ID, Args: args, Summary: "extend the time-box of request " + r.ID + " by " + in.For}},
 	}, err
