@@ -11,15 +11,15 @@ import (
 )
 
 type offboardIn struct {
-	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	asking
 }
 
 func offboardDevices() declaration {
 	return spec[offboardIn, requestView]{
 		name: "offboard_devices", title: "Offboard devices", toolset: Response, surface: ByName, risk: approvals.RiskOff,
-		summary: "Ask to take devices out of Defender: their sensor stops, and nothing can be asked of them any more. It can't be undone here. " +
-			"Policy denies it until it is switched on.",
+		summary: "Ask to take devices out of Defender, which can't be undone here. " +
+			"Policy denies it until switched on.",
 		positional: []string{"devices"}, untrusted: true,
 		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planOffboard,

@@ -12,7 +12,7 @@ import (
 )
 
 type quarantineIn struct {
-	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	SHA1    string   `json:"sha1" jsonschema:"SHA-1 of the file" form:"sha1"`
 	asking
 }
@@ -25,8 +25,8 @@ type quarantineStep struct {
 func stopAndQuarantine() declaration {
 	return spec[quarantineIn, requestView]{
 		name: "stop_and_quarantine", title: "Stop and quarantine a file", toolset: Response, surface: InToolset, risk: approvals.RiskDestroy,
-		summary: "Ask to stop a file's processes on devices and move the file to quarantine there. The file is looked up first: one that Microsoft signed, " +
-			"or that Defender does not know, is refused. Makes a request that other people approve in Slack.",
+		summary: "Ask to stop a file on devices and move it to quarantine. One that Microsoft signed, or that Defender does not know, is refused. " +
+			"Other people approve it in Slack.",
 		positional: []string{"sha1", "devices"}, untrusted: true,
 		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planQuarantine,

@@ -22,9 +22,9 @@ func responseTools() []declaration {
 }
 
 type isolateIn struct {
-	Devices       []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
-	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Full cuts all but Defender; Selective keeps Outlook and Teams; UnManagedDevice contains one without Defender" enum:"Full,Selective,UnManagedDevice" default:"Full"`
-	For           string   `json:"for,omitempty" jsonschema:"Release again after 15m to 168h, such as 4h; else they stay isolated" form:"span"`
+	Devices       []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
+	IsolationType string   `json:"isolation_type,omitempty" jsonschema:"Selective keeps Outlook and Teams; UnManagedDevice is for one without Defender" enum:"Full,Selective,UnManagedDevice" default:"Full"`
+	For           string   `json:"for,omitempty" jsonschema:"Release after this time, 15m to 168h" form:"span"`
 	asking
 }
 
@@ -78,7 +78,7 @@ func applyIsolate(ctx context.Context, with hands, t worker.Task) (worker.Receip
 }
 
 type releaseIn struct {
-	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	asking
 }
 

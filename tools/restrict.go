@@ -10,14 +10,14 @@ import (
 )
 
 type restrictIn struct {
-	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	asking
 }
 
 func restrictApps() declaration {
 	return spec[restrictIn, requestView]{
 		name: "restrict_apps", title: "Restrict apps", toolset: Response, surface: InToolset, risk: approvals.RiskContain,
-		summary: "Ask to let devices run only code that Microsoft has signed. Makes a request that other people approve in Slack. " +
+		summary: "Ask to let devices run only code that Microsoft has signed. Other people approve it in Slack. " +
 			"Undo with unrestrict_apps.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
@@ -38,14 +38,14 @@ func applyRestrict(ctx context.Context, with hands, t worker.Task) (worker.Recei
 }
 
 type unrestrictIn struct {
-	Devices []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	asking
 }
 
 func unrestrictApps() declaration {
 	return spec[unrestrictIn, requestView]{
 		name: "unrestrict_apps", title: "Lift the restriction of apps", toolset: Response, surface: InToolset, risk: approvals.RiskExpose,
-		summary: "Ask to let restricted devices run all code again. Makes a request that other people approve in Slack. " +
+		summary: "Ask to let restricted devices run all code again. Other people approve it in Slack. " +
 			"Undo with restrict_apps.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},

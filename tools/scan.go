@@ -12,7 +12,7 @@ import (
 )
 
 type scanIn struct {
-	Devices  []string `json:"devices" jsonschema:"One or many: device id, DNS name, IP or Entra device id" form:"device"`
+	Devices  []string `json:"devices" jsonschema:"Device ids, DNS names, IPs or Entra device ids" form:"device"`
 	ScanType string   `json:"scan_type,omitempty" jsonschema:"Full can take hours" enum:"Quick,Full" default:"Quick"`
 	asking
 }
@@ -25,7 +25,7 @@ type scanStep struct {
 func scanDevices() declaration {
 	return spec[scanIn, requestView]{
 		name: "scan_devices", title: "Scan devices", toolset: Response, surface: Default, risk: approvals.RiskCollect,
-		summary:    "Ask to run a Defender antivirus scan on devices. Makes a request that other people approve in Slack.",
+		summary:    "Ask to run a Defender antivirus scan on devices. Other people approve it in Slack.",
 		positional: []string{"devices"}, untrusted: true,
 		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planScan,
