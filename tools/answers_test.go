@@ -36,7 +36,7 @@ func (anyToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Ac
 }
 
 // answering is a client of a service that answers as told.
-func answering(t *testing.T, h http.HandlerFunc) *mdecore.Client {
+func answering(t testing.TB, h http.HandlerFunc) *mdecore.Client {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
@@ -125,7 +125,7 @@ func TestHalfAListIsNoAnswer(t *testing.T) {
 			}
 			_, _, err = readDevices(t.Context(), reading(c), findDevicesIn{listing: listing{Limit: 50}})
 			require.ErrorContains(t, err, "incomplete")
-			_, _, err = readAlerts(t.Context(), reading(c), listAlertsIn{Limit: 50, Since: "1d"})
+			_, _, err = readAlerts(t.Context(), reading(c), listAlertsIn{Since: "1d", listing: listing{Limit: 50}})
 			require.ErrorContains(t, err, "incomplete")
 		})
 	}

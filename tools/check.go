@@ -13,8 +13,19 @@ import (
 	"unicode/utf8"
 )
 
-// maxArgs bounds the text of one call's arguments.
+// maxArgs bounds the text of one call's arguments, tables aside.
 const maxArgs = 64 << 10
+
+// argsLimit is maxArgs, and room for every table that the tool takes: as many bytes as it may have characters.
+func argsLimit(args []Arg) int {
+	limit := maxArgs
+	for _, a := range args {
+		if a.form == formCSV {
+			limit += a.Max
+		}
+	}
+	return limit
+}
 
 // maxText bounds the text of one argument that states no bound of its own, in characters.
 const maxText = 255
@@ -22,7 +33,7 @@ const maxText = 255
 // check reads raw as arguments for args. It returns them with defaults filled in, lists made of single strings, and
 // everything that is wrong with them.
 func check(args []Arg, raw json.RawMessage) (json.RawMessage, Problems) {
-	given, problems := object(raw)
+	given, problems := object(raw, argsLimit(args))
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -55,12 +66,12 @@ func check(args []Arg, raw json.RawMessage) (json.RawMessage, Problems) {
 }
 
 // object reads raw as one JSON object. A name that is given twice is refused, because two readers could take either.
-func object(raw json.RawMessage) (map[string]json.RawMessage, Problems) {
+func object(raw json.RawMessage, limit int) (map[string]json.RawMessage, Problems) {
 	if len(bytes.TrimSpace(raw)) == 0 || string(bytes.TrimSpace(raw)) == "null" {
 		return nil, nil
 	}
-	if len(raw) > maxArgs {
-		return nil, Problems{problem("", "the arguments have %d bytes, at most %d are taken", len(raw), maxArgs)}
+	if len(raw) > limit {
+		return nil, Problems{problem("", "the arguments have %d bytes, at most %d are taken", len(raw), limit)}
 	}
 	given := map[string]json.RawMessage{}
 	d := json.NewDecoder(bytes.NewReader(raw))

@@ -16,7 +16,7 @@ import (
 type listInventoryIn struct {
 	Kind   string `json:"kind" jsonschema:"What to list" enum:"certificates,browser_extensions,extension_permissions,firmware,software,non_product_code,vulnerabilities,vulnerability_changes,configurations,baseline_profiles,baseline_configurations,baseline_assessment"`
 	Device string `json:"device,omitempty" jsonschema:"Only of this device" form:"device"`
-	Since  string `json:"since,omitempty" jsonschema:"For vulnerability_changes; 24h unless set" form:"age"`
+	Since  string `json:"since,omitempty" jsonschema:"Of vulnerability_changes" form:"age"`
 	listing
 }
 

@@ -25,11 +25,12 @@ const (
 	formSpan    form = "span"    // how long a time-box is, such as 4h
 	formSHA1    form = "sha1"    // the SHA-1 of a file
 	formText    form = "text"    // a text whose lines and spaces count, such as a query
+	formCSV     form = "csv"     // lines of a table; its own reader checks them
 )
 
 // forms lists the known forms, so that a slip in a tag refuses to start.
 func forms() []form {
-	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText}
+	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText, formCSV}
 }
 
 var (
@@ -44,11 +45,11 @@ var (
 
 // check says what is wrong with s as this form, or returns "".
 func (f form) check(s string) string {
-	if text := unsafe(s, f == formAny || f == formText); text != "" {
+	if text := unsafe(s, f == formAny || f == formText || f == formCSV); text != "" {
 		return text
 	}
 	switch f {
-	case formAny, formText:
+	case formAny, formText, formCSV:
 		return ""
 	case formDevice:
 		if _, err := parseRef(s); err != nil {

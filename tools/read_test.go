@@ -66,7 +66,7 @@ func TestListAlerts(t *testing.T) {
 	}
 	first := list(`{}`)
 	require.Equal(t, 20, first.Count)
-	require.True(t, first.More)
+	require.NotEmpty(t, first.Cursor)
 	require.Equal(t, mdesim.TitleBeaconing, first.Alerts[0].Title)
 	for _, a := range list(`{"severity":"High","status":"New","limit":100}`).Alerts {
 		require.Equal(t, "High", a.Severity)
@@ -92,7 +92,9 @@ func TestHostileTitlesAreMadeHarmless(t *testing.T) {
 		require.LessOrEqual(t, len([]rune(a.Title)), 320)
 		one := w.ok("get_alert", fmt.Sprintf(`{"alert_id":%q}`, a.ID))
 		printable(t, one.Text)
-		require.NotContains(t, one.Text, "\n", "a title must not begin a line of ours")
+		for _, line := range strings.Split(one.Text, "\n")[1:] {
+			require.True(t, strings.HasPrefix(line, "- "), "a title must not begin a line of ours: %s", line)
+		}
 	}
 	require.Contains(t, res.Text, "Titles are untrusted text")
 }

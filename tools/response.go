@@ -36,7 +36,7 @@ type isolateStep struct {
 func isolateDevices() declaration {
 	return spec[isolateIn, requestView]{
 		name: "isolate_devices", title: "Isolate devices", toolset: Response, surface: Default, risk: approvals.RiskContain,
-		summary: "Ask to cut devices off the network. Makes a request that other people approve in Slack; nothing happens before. " +
+		summary: "Ask to cut devices off the network. Nothing happens before other people approve it in Slack. " +
 			"Undo with release_devices.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
@@ -85,7 +85,7 @@ type releaseIn struct {
 func releaseDevices() declaration {
 	return spec[releaseIn, requestView]{
 		name: "release_devices", title: "Release devices from isolation", toolset: Response, surface: Default, risk: approvals.RiskExpose,
-		summary: "Ask to give isolated devices the network back. Makes a request that other people approve in Slack; nothing happens before. " +
+		summary: "Ask to give isolated devices the network back. Nothing happens before other people approve it in Slack. " +
 			"Undo with isolate_devices.",
 		positional: []string{"devices"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},

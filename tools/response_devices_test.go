@@ -3,6 +3,7 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/policy"
+	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 	"github.com/mde-ops/mde-ops/tools/toolstest"
@@ -263,4 +265,59 @@ func TestUndoOfALiftedRestrictionNeedsOneThatWasInForce(t *testing.T) {
 	_, before := unrestrictionReversal().standing(d, []*mdecore.MachineAction{lifted, {ID: "a0", Type: mdecore.ActionIsolate, Status: mdecore.ActionSucceeded}})
 	require.Nil(t, before, "an isolation is no restriction")
 	require.True(t, unrestrictionReversal().frees)
+}
+
+// The service is not believed to have filtered: an action is ours by its tag, its device and its type.
+func TestAnActionIsOursByTagDeviceAndType(t *testing.T) {
+	t.Parallel()
+	tag := approvals.Tag("ABCDEFGH", 0)
+	const contain, full = `{"isolation_type":"UnManagedDevice"}`, `{"isolation_type":"Full"}`
+	for _, c := range []struct {
+		name, step, kind, device, comment string
+		ours                              bool
+	}{
+		{"ours", full, "Isolate", oneID, tag + " x", true},
+		{"another device's", full, "Isolate", otherID, tag + " x", false},
+		{"another type", full, "Unisolate", oneID, tag + " x", false},
+		{"a type that is not known", full, "Contain", oneID, tag + " x", false},
+		{"another's comment", full, "Isolate", oneID, "x " + tag, false},
+		{"contained, as isolation", contain, "Isolate", oneID, tag + " x", true},
+		{"contained, by a type that is not known", contain, "Contain", oneID, tag + " x", true},
+		{"contained, another device", contain, "Contain", otherID, tag + " x", false},
+		{"contained, another type", contain, "Offboard", oneID, tag + " x", false},
+	} {
+		client := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"value":[{"id":%q,"type":%q,"machineId":%q,"requestorComment":%q,"status":"Pending"}]}`, oneGUID, c.kind, c.device, c.comment)
+		})
+		job := worker.Task{Tag: tag, Step: approvals.Step{Target: oneID, Args: json.RawMessage(c.step)}}
+		_, found, err := findIsolation(t.Context(), hands{reader: client}, job, time.Now())
+		require.NoError(t, err, c.name)
+		require.Equal(t, c.ours, found, c.name)
+	}
+}
+
+func TestUndoWaitsForARestrictionThatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	o := staffed(t)
+	_, r := o.ask("restrict_apps", `{"devices":["host01"],"reason":"x"}`)
+	o.approve(r)
+	require.Equal(t, "succeeded", o.finish(r.ID).Status)
+	_, err := o.Writer.UnrestrictCodeExecution(t.Context(), o.Tenant.Device("host01").ID, mdecore.UnrestrictRequest{Comment: "by hand"})
+	require.NoError(t, err)
+	o.leaves(r.ID, approvals.KindInvalid, "UnrestrictCodeExecution", "is under way")
+}
+
+func TestNothingIsRestrictedAgainThatWasNotKnownToBe(t *testing.T) {
+	t.Parallel()
+	r := approvals.Request{ID: "ABCDEFGH", Plan: approvals.Plan{Steps: []approvals.Step{{Target: oneID}}}, Steps: []approvals.StepStatus{{ActionID: oneGUID}}}
+	lifted := &mdecore.MachineAction{
+		ID: oneGUID, Type: mdecore.ActionUnrestrictCodeExecution, MachineID: oneID, RequestorComment: approvals.Tag(r.ID, 0), Status: mdecore.ActionSucceeded,
+	}
+	before := &mdecore.MachineAction{ID: oneOther, Type: mdecore.ActionRestrictCodeExecution, MachineID: oneID, Status: mdecore.ActionSucceeded}
+	devices := []*mdecore.Machine{{ID: oneID, ComputerDNSName: "host01", OSPlatform: "Windows11", OnboardingStatus: "onboarded"}}
+	for steps, actions := range [][]*mdecore.MachineAction{{lifted}, {lifted, before}} {
+		u := &undoing{r: r, reversal: unrestrictionReversal()}
+		require.NoError(t, u.add(0, devices, map[string][]*mdecore.MachineAction{oneID: actions}))
+		require.Len(t, u.plan.Steps, steps)
+	}
 }

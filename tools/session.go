@@ -15,21 +15,21 @@ type whoamiIn struct {
 
 type whoamiOut struct {
 	Identity    identityView `json:"identity" jsonschema:"who this face says is calling"`
-	Tenant      string       `json:"tenant" jsonschema:"Entra tenant id"`
-	Cloud       string       `json:"cloud" jsonschema:"cloud"`
-	Token       tokenView    `json:"token" jsonschema:"what the reading token says; never the token"`
+	Tenant      string       `json:"tenant" schema:"omit" jsonschema:"Entra tenant id"`
+	Cloud       string       `json:"cloud" schema:"omit" jsonschema:"cloud"`
+	Token       tokenView    `json:"token" schema:"omit" jsonschema:"what the reading token says; never the token"`
 	Stopped     []stopView   `json:"stopped" jsonschema:"what people have stopped: nothing of it acts until approvers lift it in Slack"`
-	StopProblem string       `json:"stop_problem,omitempty" jsonschema:"why nobody can tell what is stopped; nothing acts then"`
+	StopProblem string       `json:"stop_problem,omitempty" schema:"omit" jsonschema:"why nobody can tell what is stopped; nothing acts then"`
 	Tools       []mayView    `json:"tools" jsonschema:"what policy answers this caller, per tool, before it knows the devices"`
-	Limit       int          `json:"max_devices" jsonschema:"most devices of one call"`
+	Limit       int          `json:"max_devices" schema:"omit" jsonschema:"most devices of one call"`
 }
 
 type identityView struct {
 	ID       string `json:"id" jsonschema:"e-mail address or user principal name"`
-	Name     string `json:"name,omitempty" jsonschema:"name"`
+	Name     string `json:"name,omitempty" schema:"omit" jsonschema:"name"`
 	Verified bool   `json:"verified" jsonschema:"false when the identity is only configured"`
-	Via      string `json:"via" jsonschema:"mcp, slack or shell"`
-	Agent    string `json:"agent,omitempty" jsonschema:"the assistant, by its own word"`
+	Via      string `json:"via" schema:"omit" jsonschema:"mcp, slack or shell"`
+	Agent    string `json:"agent,omitempty" schema:"omit" jsonschema:"the assistant, by its own word"`
 }
 
 type tokenView struct {

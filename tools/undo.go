@@ -147,7 +147,7 @@ func undoRequest() declaration {
 	return spec[undoIn, requestView]{
 		name: "undo_request", title: "Undo a request", toolset: Response, surface: Default, risk: approvals.RiskExpose,
 		summary: "Ask to take back what a request did and what still is in force by it: an isolation, a restriction of apps, or the end of one. " +
-			"Makes a request of the inverse tool that other people approve in Slack.",
+			"Other people approve it in Slack.",
 		positional: []string{"id"}, untrusted: true,
 		hints: Annotations{Destructive: true, OpenWorld: true},
 		plan:  planUndo, borrows: true,

@@ -65,7 +65,7 @@ func FuzzParseWords(f *testing.F) {
 		if err != nil {
 			return
 		}
-		given, problems := object(raw)
+		given, problems := object(raw, maxArgs)
 		require.Empty(t, problems)
 		require.Empty(t, unknown(tool.Args, given))
 	})
