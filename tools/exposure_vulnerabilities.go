@@ -52,7 +52,7 @@ type listVulnerabilitiesOut struct {
 
 func listVulnerabilities() declaration {
 	return spec[listVulnerabilitiesIn, listVulnerabilitiesOut]{
-		name: "list_vulnerabilities", title: "List vulnerabilities", toolset: Exposure, surface: Default, risk: approvals.RiskRead,
+		name: "list_vulnerabilities", title: "List vulnerabilities", toolset: Exposure, surface: InToolset, risk: approvals.RiskRead,
 		summary:    "List vulnerabilities (CVEs) of the tenant, a device or a product. get_vulnerability names the devices of one.",
 		positional: []string{"severity"}, untrusted: true,
 		hints: Annotations{ReadOnly: true, Idempotent: true, OpenWorld: true},

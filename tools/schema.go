@@ -109,18 +109,13 @@ func bounds(a *Arg, tag string) error {
 func constrain(s *jsonschema.Schema, a Arg) {
 	target := s
 	if a.Type == TypeStrings {
-		s.MinItems = jsonschema.Ptr(1)
 		target = s.Items
 	}
 	for _, e := range a.Enum {
 		target.Enum = append(target.Enum, e)
 	}
-	switch {
-	case a.Max == 0:
-	case a.Type == TypeInteger:
+	if a.Type == TypeInteger { // the lengths of texts are checked too; a model need not read that
 		s.Minimum, s.Maximum = jsonschema.Ptr(float64(a.Min)), jsonschema.Ptr(float64(a.Max))
-	default:
-		target.MaxLength = jsonschema.Ptr(a.Max)
 	}
 	if a.Default != "" {
 		s.Default = defaultJSON(a)
@@ -153,9 +148,8 @@ func shownSchema() json.RawMessage {
 // requestSchema describes some of requestView.
 func requestSchema(status, more string) json.RawMessage {
 	return json.RawMessage(`{"type":"object","properties":{` +
-		`"request_id":{"type":"string","description":"for get_request; absent for a dry run"},` +
-		`"status":{"type":"string","description":"` + status + `"},` +
-		`"preview":{"type":"string","description":"untrusted text: the plan"},` + more +
+		`"request_id":{"type":"string","description":"for get_request"},` +
+		`"status":{"type":"string","description":"where it stands"},` +
 		`"next":{"type":"string","description":"what to do next"}` +
 		`},"required":["status","next"],"additionalProperties":true}`)
 }

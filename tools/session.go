@@ -18,9 +18,9 @@ type whoamiOut struct {
 	Tenant      string       `json:"tenant" schema:"omit" jsonschema:"Entra tenant id"`
 	Cloud       string       `json:"cloud" schema:"omit" jsonschema:"cloud"`
 	Token       tokenView    `json:"token" schema:"omit" jsonschema:"what the reading token says; never the token"`
-	Stopped     []stopView   `json:"stopped" jsonschema:"what people have stopped: nothing of it acts until approvers lift it in Slack"`
+	Stopped     []stopView   `json:"stopped" jsonschema:"what people have stopped; nothing of it acts"`
 	StopProblem string       `json:"stop_problem,omitempty" schema:"omit" jsonschema:"why nobody can tell what is stopped; nothing acts then"`
-	Tools       []mayView    `json:"tools" jsonschema:"what policy answers this caller, per tool, before it knows the devices"`
+	Tools       []mayView    `json:"tools" jsonschema:"what policy answers, per tool"`
 	Limit       int          `json:"max_devices" schema:"omit" jsonschema:"most devices of one call"`
 }
 

@@ -76,8 +76,8 @@ type compiled struct {
 
 // asking is what the input of every acting tool embeds.
 type asking struct {
-	Reason string `json:"reason,omitempty" jsonschema:"Why, in one sentence; approvers read it" range:"0,400"`
-	DryRun bool   `json:"dry_run,omitempty" jsonschema:"Only plan and check; submit nothing"`
+	Reason string `json:"reason,omitempty" jsonschema:"Why; approvers read it" range:"0,400"`
+	DryRun bool   `json:"dry_run,omitempty" jsonschema:"Plan only"`
 }
 
 func (a asking) asked() asking { return a }

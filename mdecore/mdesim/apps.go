@@ -52,7 +52,7 @@ func WriterRoles() []string {
 func ReaderRoles() []string {
 	return []string{
 		"Alert.Read.All", "Machine.Read.All", "User.Read.All", "AdvancedQuery.Read.All", "File.Read.All", "Ip.Read.All", "URL.Read.All",
-		"Ti.ReadWrite", "Vulnerability.Read.All", "Software.Read.All", "SecurityRecommendation.Read.All", "RemediationTasks.Read.All",
+		"Ti.ReadWrite.All", "Vulnerability.Read.All", "Software.Read.All", "SecurityRecommendation.Read.All", "RemediationTasks.Read.All",
 		"Score.Read.All", "SecurityBaselinesAssessment.Read.All",
 		"ThreatHunting.Read.All", "SecurityIncident.Read.All", "SecurityAlert.Read.All",
 	}

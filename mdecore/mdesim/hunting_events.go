@@ -18,6 +18,8 @@ type procEvent struct {
 	parentLine  string
 	connections []netEvent
 	files       []fileEvent
+	registry    []registryEvent
+	other       []otherEvent
 }
 
 // executable is an executable file; its sums are those that an alert states, or
@@ -45,10 +47,20 @@ func (h *hunt) sums(e executable) knownFile {
 
 func (e executable) full() string { return fullPath(e.folder, e.name) }
 
-// fileEvent is a file that a process wrote.
+// fileEvent is a file that a process wrote, or renamed when it had another name
+// before.
 type fileEvent struct {
 	at           time.Time
 	name, folder string
+	previous     string
+	origin       fileOrigin
+}
+
+// fileOrigin is where a file came from: an address, or another device by way of a
+// share.
+type fileOrigin struct {
+	url, referrer, ip        string
+	sourceIP, account, share string
 }
 
 func explorer() executable { return executable{name: "explorer.exe", folder: `C:\Windows`} }
@@ -77,7 +89,9 @@ func usualProcesses(d *device, now time.Time) []procEvent {
 		{at: started(5 * time.Hour), user: user, file: browser, line: `"msedge.exe" --profile-directory=Default`, parent: explorer(), connections: web(started(5*time.Hour), "192.0.2.80", "intranet.contoso.com")},
 		{at: started(3 * time.Hour), user: user, file: powershell, line: "powershell.exe -NoProfile Get-Service", parent: explorer()},
 	}
-	events[3].files = []fileEvent{{events[3].at.Add(time.Minute), "report.pdf", `C:\Users\` + user.AccountName + `\Downloads`}}
+	events[3].files = downloaded(events[3].at.Add(time.Minute), "report.pdf", `C:\Users\`+user.AccountName+`\Downloads`)
+	events[3].registry = browserState(user, events[3].at)
+	events[4].other = commandRun(events[4].at, "Get-Service")
 	return numbered(events, d)
 }
 
@@ -147,10 +161,11 @@ func suspiciousProcesses(a *Alert, d *device) []procEvent {
 		case "Url":
 			out[0].connections = append(out[0].connections, netEvent{at: out[0].at, url: string(e.URL), port: 443})
 		case "File":
-			out[0].files = append(out[0].files, fileEvent{out[0].at, string(e.FileName), string(e.FilePath)})
+			out[0].files = append(out[0].files, fileEvent{at: out[0].at, name: string(e.FileName), folder: string(e.FilePath)})
 		}
 	}
 	out[0].files = append(out[0].files, dropped(out[0])...)
+	out[0].fetched()
 	return out
 }
 
@@ -160,7 +175,7 @@ func dropped(p procEvent) []fileEvent {
 	for word := range strings.FieldsSeq(p.line) {
 		file, _, _ := strings.Cut(word, ",")
 		if i := strings.LastIndexByte(file, '\\'); i > 0 && strings.HasSuffix(strings.ToLower(file), ".dll") {
-			return []fileEvent{{p.at.Add(-30 * time.Second), file[i+1:], file[:i]}}
+			return []fileEvent{{at: p.at.Add(-30 * time.Second), name: file[i+1:], folder: file[:i]}}
 		}
 	}
 	return nil
@@ -230,7 +245,7 @@ func (h *hunt) story(d *device) []procEvent {
 	}
 	for _, a := range h.alerts[d.ID] {
 		for _, p := range suspiciousProcesses(a, d) {
-			events = append(events, beacons(p, until))
+			events = append(events, h.goesOn(beacons(p, until).marked(), d))
 		}
 	}
 	slices.SortStableFunc(events, func(a, b procEvent) int { return a.at.Compare(b.at) })

@@ -9,31 +9,32 @@ import (
 func processColumns() []kql.Column {
 	return huntColumns(`Timestamp:datetime DeviceId DeviceName ActionType FileName FolderPath SHA1 SHA256 MD5 FileSize:long ProcessId:long
 		ProcessCommandLine ProcessCreationTime:datetime AccountDomain AccountName AccountSid InitiatingProcessFileName
-		InitiatingProcessFolderPath InitiatingProcessId:long InitiatingProcessCommandLine InitiatingProcessAccountDomain
-		InitiatingProcessAccountName ReportId:long AdditionalFields:dynamic`)
+		InitiatingProcessFolderPath InitiatingProcessSHA1 InitiatingProcessSHA256 InitiatingProcessMD5 InitiatingProcessId:long
+		InitiatingProcessCommandLine InitiatingProcessAccountDomain InitiatingProcessAccountName ReportId:long AdditionalFields`)
 }
 
 func (h *hunt) processEvents(d *device) [][]any {
 	var out [][]any
 	for i, p := range h.story(d) {
-		sums := h.sums(p.file)
+		sums, parent := h.sums(p.file), h.sums(p.parent)
 		out = append(out, []any{
 			p.at, d.ID, d.ComputerDNSName, "ProcessCreated", p.file.name, p.file.full(), sums.sha1, sums.sha256, sums.md5, sums.size(),
-			p.pid, p.line, p.at, p.user.AccountDomain, p.user.AccountName, sidOf(p.user), p.parent.name, p.parent.full(), p.parentPID,
-			p.parentLine, p.user.AccountDomain, p.user.AccountName, reportID(d, 100+i), nil,
+			p.pid, p.line, p.at, p.user.AccountDomain, p.user.AccountName, sidOf(p.user), p.parent.name, p.parent.full(), parent.sha1, parent.sha256,
+			parent.md5, p.parentPID, p.parentLine, p.user.AccountDomain, p.user.AccountName, reportID(d, 100+i), "",
 		})
 	}
 	return out
 }
 
 // initiatingColumns are the columns about the process that did something.
-const initiatingColumns = ` InitiatingProcessFileName InitiatingProcessFolderPath InitiatingProcessSHA1 InitiatingProcessId:long
-	InitiatingProcessCommandLine InitiatingProcessCreationTime:datetime InitiatingProcessAccountDomain InitiatingProcessAccountName
-	ReportId:long`
+const initiatingColumns = ` InitiatingProcessFileName InitiatingProcessFolderPath InitiatingProcessSHA1 InitiatingProcessSHA256
+	InitiatingProcessMD5 InitiatingProcessId:long InitiatingProcessCommandLine InitiatingProcessCreationTime:datetime
+	InitiatingProcessAccountDomain InitiatingProcessAccountName ReportId:long`
 
 func (h *hunt) initiating(p procEvent, d *device, i int) []any {
+	sums := h.sums(p.file)
 	return []any{
-		p.file.name, p.file.full(), h.sums(p.file).sha1, p.pid, p.line, p.at, p.user.AccountDomain, p.user.AccountName, reportID(d, i),
+		p.file.name, p.file.full(), sums.sha1, sums.sha256, sums.md5, p.pid, p.line, p.at, p.user.AccountDomain, p.user.AccountName, reportID(d, i),
 	}
 }
 
@@ -53,16 +54,27 @@ func (h *hunt) networkEvents(d *device) [][]any {
 }
 
 func fileColumns() []kql.Column {
-	return huntColumns("Timestamp:datetime DeviceId DeviceName ActionType FileName FolderPath SHA1 SHA256 MD5 FileSize:long" + initiatingColumns)
+	return huntColumns(`Timestamp:datetime DeviceId DeviceName ActionType FileName FolderPath SHA1 SHA256 MD5 FileOriginUrl FileOriginReferrerUrl
+		FileOriginIP PreviousFileName FileSize:long RequestProtocol RequestSourceIP RequestAccountName ShareName` + initiatingColumns)
 }
 
 func (h *hunt) fileEvents(d *device) [][]any {
 	var out [][]any
-	for _, p := range h.story(d) {
+	for _, p := range append(h.story(d), h.written(d)...) {
 		for _, f := range p.files {
-			file := executable{name: f.name, folder: f.folder}
+			action, protocol := "FileCreated", "Local"
+			if f.previous != "" {
+				action = "FileRenamed"
+			}
+			if f.origin.share != "" {
+				protocol = "SMB"
+			}
+			file, from := executable{name: f.name, folder: f.folder}, f.origin
 			sums := h.sums(file)
-			row := []any{f.at, d.ID, d.ComputerDNSName, "FileCreated", f.name, file.full(), sums.sha1, sums.sha256, sums.md5, sums.size()}
+			row := []any{
+				f.at, d.ID, d.ComputerDNSName, action, f.name, file.full(), sums.sha1, sums.sha256, sums.md5, from.url, from.referrer, from.ip,
+				f.previous, sums.size(), protocol, from.sourceIP, from.account, from.share,
+			}
 			out = append(out, append(row, h.initiating(p, d, 600+len(out))...))
 		}
 	}

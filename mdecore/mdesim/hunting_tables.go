@@ -70,6 +70,10 @@ func (h *hunt) table(name string) (kql.Table, bool) {
 		return h.perDevice(connectionColumns(), h.networkEvents), true
 	case "DeviceFileEvents":
 		return h.perDevice(fileColumns(), h.fileEvents), true
+	case "DeviceRegistryEvents":
+		return h.perDevice(registryColumns(), h.registryEvents), true
+	case "DeviceEvents":
+		return h.perDevice(otherColumns(), h.otherEvents), true
 	case "AlertInfo":
 		return h.perAlert(alertInfoColumns(), h.alertInfo), true
 	case "AlertEvidence":
@@ -210,30 +214,6 @@ func (h *hunt) networkInfo(d *device) [][]any {
 			[]any{map[string]any{"Name": "contoso.com", "Category": "Domain", "IsConnectedToInternet": true}},
 			reportID(d, 10+i),
 		})
-	}
-	return out
-}
-
-func logonColumns() []kql.Column {
-	return huntColumns(`Timestamp:datetime DeviceId DeviceName ActionType LogonType AccountDomain AccountName AccountSid IsLocalAdmin:bool
-		LogonId:long RemoteIP RemoteDeviceName ReportId:long`)
-}
-
-// logonEvents is a sign-in for every day on which the device was used, at most a week.
-func (h *hunt) logonEvents(d *device) [][]any {
-	const days = 7
-	var out [][]any
-	for i, u := range d.users {
-		for day := range days {
-			at := u.LastSeen.AddDate(0, 0, -day)
-			if at.Before(u.FirstSeen) || at.After(h.now) {
-				continue
-			}
-			out = append(out, []any{
-				at, d.ID, d.ComputerDNSName, "LogonSuccess", u.LogonTypes, u.AccountDomain, u.AccountName, sidOf(u), u.IsDomainAdmin,
-				int64(hash64(d.ID+u.ID)%1_000_000) + int64(day), "", "", reportID(d, 20+i*days+day),
-			})
-		}
 	}
 	return out
 }

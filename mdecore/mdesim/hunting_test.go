@@ -125,7 +125,7 @@ func TestHuntingReadsEveryTable(t *testing.T) {
 	g := r.graph()
 	for table, least := range map[string]int{
 		"DeviceInfo": 60, "DeviceNetworkInfo": 60, "DeviceLogonEvents": 200, "DeviceProcessEvents": 150, "DeviceNetworkEvents": 60,
-		"DeviceFileEvents": 30, "AlertInfo": 60, "AlertEvidence": 100,
+		"DeviceFileEvents": 30, "DeviceRegistryEvents": 30, "DeviceEvents": 30, "AlertInfo": 60, "AlertEvidence": 100,
 	} {
 		rows := g.hunt(table)
 		require.Greater(t, len(rows), least-1, table)
