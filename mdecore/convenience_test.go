@@ -19,6 +19,14 @@ func convenienceOperations() map[string]operation {
 			_, err := c.CountMachineAlerts(ctx, id, "")
 			return err
 		}),
+		"GetOperation": withID(machineID, func(ctx context.Context, c *mdecore.Client, id string) error {
+			r, err := mdecore.NewRawGet("/api/machines/"+id, nil)
+			if err != nil {
+				return err
+			}
+			_, err = c.GetOperation(ctx, r)
+			return err
+		}),
 		"StartLiveResponse": withID(machineID, func(ctx context.Context, c *mdecore.Client, id string) error {
 			_, err := c.StartLiveResponse(ctx, id, live(mdecore.GetFile{Path: "/etc/hosts"}))
 			return err

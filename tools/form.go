@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"encoding/base64"
 	"fmt"
 	"regexp"
 	"slices"
@@ -26,11 +27,13 @@ const (
 	formSHA1    form = "sha1"    // the SHA-1 of a file
 	formText    form = "text"    // a text whose lines and spaces count, such as a query
 	formCSV     form = "csv"     // lines of a table; its own reader checks them
+	formLine    form = "line"    // one line whose spaces count, such as a path on a device
+	formBase64  form = "base64"  // bytes
 )
 
 // forms lists the known forms, so that a slip in a tag refuses to start.
 func forms() []form {
-	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText, formCSV}
+	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText, formCSV, formLine, formBase64}
 }
 
 var (
@@ -49,8 +52,11 @@ func (f form) check(s string) string {
 		return text
 	}
 	switch f {
-	case formAny, formText, formCSV:
+	case formAny, formText, formCSV, formLine:
 		return ""
+	case formBase64:
+		_, err := base64.StdEncoding.DecodeString(s)
+		return unless(err == nil, s, "is not base64 (RFC 4648, with padding, in one line)")
 	case formDevice:
 		if _, err := parseRef(s); err != nil {
 			return err.Error()

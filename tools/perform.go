@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -43,9 +45,18 @@ type Performer struct {
 // hands are what a step may touch. To find and to follow, a step has no writer.
 type hands struct {
 	reader, writer *mdecore.Client
-	board          *control.Board
-	evidence       *evidence.Store
-	origins        Origins
+	// lent are reads that Defender gives only to who may write.
+	lent     lender
+	board    *control.Board
+	evidence *evidence.Store
+	origins  Origins
+}
+
+// lender is what a look may borrow of the writer: it changes nothing, but a reading credential is refused it.
+type lender interface {
+	DownloadInvestigationPackage(ctx context.Context, actionID string, w io.Writer, opts mdecore.DownloadOptions) (mdecore.DownloadResult, error)
+	LiveResponseResult(ctx context.Context, actionID string, index int, w io.Writer, opts mdecore.DownloadOptions) (mdecore.DownloadResult, error)
+	ListLibraryFiles(ctx context.Context) iter.Seq2[*mdecore.LibraryFile, error]
 }
 
 // looking is h without what writes to the tenant.
@@ -54,7 +65,7 @@ func (h hands) looking() hands {
 	return h
 }
 
-var _ worker.Performer = (*Performer)(nil)
+var _ worker.Collector = (*Performer)(nil)
 
 // NewPerformer checks the options and every declaration.
 func NewPerformer(o PerformerOptions) (*Performer, error) {
@@ -69,7 +80,7 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 		return nil, err
 	}
 	p := &Performer{
-		hands:  hands{reader: o.Reader, writer: o.Writer, board: o.Board, evidence: o.Evidence, origins: o.Origins},
+		hands:  hands{reader: o.Reader, writer: o.Writer, lent: o.Writer, board: o.Board, evidence: o.Evidence, origins: o.Origins},
 		tenant: o.Tenant, clock: o.Clock, tools: map[string]*compiled{},
 	}
 	if p.clock == nil {
@@ -115,6 +126,21 @@ func (p *Performer) Follow(ctx context.Context, t worker.Task, actionID string) 
 		return worker.Progress{}, err
 	}
 	return c.performs.follow(acting(ctx), p.hands.looking(), t, actionID)
+}
+
+// Collects reports whether a task's action gives something to keep.
+func (p *Performer) Collects(t worker.Task) bool {
+	c, err := p.tool(t)
+	return err == nil && c.performs.collect != nil
+}
+
+// Collect brings what an action gave into the evidence store. It waits for no budget: the worker plans for that.
+func (p *Performer) Collect(ctx context.Context, t worker.Task, actionID string) (worker.Progress, error) {
+	c, err := p.tool(t)
+	if err != nil || c.performs.collect == nil {
+		return worker.Progress{}, &worker.Refused{Text: "this version can't fetch what the action gave", Err: err}
+	}
+	return c.performs.collect(mdecore.WithoutWaiting(ctx), p.hands.looking(), t, actionID)
 }
 
 // tool finds the acting tool of a task and refuses what was not planned for this tenant or by this catalogue.

@@ -63,6 +63,7 @@ func (t *Tenant) hasEvent(d *device, at time.Time, reportID string) bool {
 		columns []kql.Column
 		rows    func(*device) [][]any
 	}{
+		{registryColumns(), h.registryEvents}, {otherColumns(), h.otherEvents},
 		{processColumns(), h.processEvents},
 		{connectionColumns(), h.networkEvents},
 		{fileColumns(), h.fileEvents},
