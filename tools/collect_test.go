@@ -15,6 +15,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -61,7 +62,7 @@ func TestCollectingAgainAfterACrashKeepsOneManifestAndAsksForNoLink(t *testing.T
 	task := task(r)
 	first, err := o.performer.Collect(t.Context(), task, r.Steps[0].ActionID) // and then the process dies
 	require.NoError(t, err)
-	o.Tenant.Fail(mdesim.Fault{Path: "/api/machineactions/*/getPackageUri", Kind: mdesim.FaultStatus, Status: 500})
+	o.Tenant.Fail(mdesim.Fault{Path: "/api/machineactions/*/getPackageUri", Kind: mdesim.FaultStatus, Status: 403}) // for good
 	require.Equal(t, "succeeded", o.collectDone(r.ID).Status)
 	kept := o.keptOf(r)
 	require.Len(t, kept, 1)
@@ -127,6 +128,14 @@ func TestAStoreThatFailsEndsTheDownload(t *testing.T) {
 	var notSent *worker.NotSent
 	require.ErrorAs(t, err, &notSent, "nothing is collected that could not be kept")
 	require.Equal(t, 1, o.Tenant.Writes())
+	small := blobs.Memory()
+	h.evidence, err = evidence.New(evidence.Options{
+		Open:    func(context.Context) (evidence.Bucket, error) { return small, nil },
+		TempDir: t.TempDir(), Clock: o.Clock.Now, MaxSize: 10,
+	})
+	require.NoError(t, err)
+	_, err = collectPackages(t.Context(), h, task(r), r.Steps[0].ActionID)
+	require.ErrorContains(t, err, "more than 10 bytes", "and the download does not wait for ever")
 	h.evidence = nil
 	_, err = applyPackage(t.Context(), h, task(r))
 	require.ErrorContains(t, err, "MDE_EVIDENCE")

@@ -73,7 +73,7 @@ type unpackedView struct {
 
 func listEvidence() declaration {
 	return spec[listEvidenceIn, listEvidenceOut]{
-		name: "list_evidence", title: "List evidence", toolset: Evidence, surface: Default, risk: approvals.RiskRead,
+		name: "list_evidence", title: "List evidence", toolset: Evidence, surface: InToolset, risk: approvals.RiskRead,
 		summary:    "List collected evidence: where it came from, who approved, hashes. Never content; fetch_evidence asks for that.",
 		positional: []string{"device"}, untrusted: true, lists: "evidence",
 		hints: Annotations{ReadOnly: true, Idempotent: true, OpenWorld: true},

@@ -61,7 +61,7 @@ func getFile() declaration {
 		summary: "Ask to collect files of one device into evidence, by live response; one that is not there ends it. " +
 			"Others must approve it in Slack.",
 		positional: []string{"device", "paths"}, untrusted: true,
-		hints:    Annotations{OpenWorld: true},
+		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planGetFile,
 		performs: livePerforms(true),
 	}

@@ -26,7 +26,7 @@ func collectPackage() declaration {
 		summary: "Ask to collect the investigation package of devices (processes, autoruns, connections, logs) into evidence. " +
 			"Makes a request that other people approve in Slack.",
 		positional: []string{"devices"}, untrusted: true,
-		hints:    Annotations{OpenWorld: true},
+		hints:    Annotations{Destructive: true, OpenWorld: true},
 		plan:     planPackage,
 		performs: performs{apply: applyPackage, find: findDeviceAction(mdecore.ActionCollectInvestigationPackage), follow: followDeviceAction, collect: collectPackages},
 	}

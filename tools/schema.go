@@ -133,23 +133,22 @@ func defaultJSON(a Arg) json.RawMessage {
 
 // askedSchema is the output schema of every acting tool: what a reader needs next. get_request gives the rest.
 func askedSchema() json.RawMessage {
-	return requestSchema("planned or pending_approval at first", `"policy":{"type":"string","description":"who must say yes"},`+
-		`"warnings":{"type":"array","items":{"type":"string"},"description":"what to know first"},`)
+	return requestSchema("planned or pending", "")
 }
 
 // shownSchema is the output schema of the tools that show a request.
 func shownSchema() json.RawMessage {
 	return requestSchema("pending_approval, pending_confirmation, approved, running, succeeded, partial, failed, unknown, denied, expired or cancelled",
 		`"message":{"type":"string","description":"why"},`+
-			`"steps":{"type":"array","items":{"type":"object"},"description":"one write each: summary, target, status, action_id, message"},`+
-			`"undo":{"type":"object","description":"tool and devices that would take it back"},`)
+			`"steps":{"type":"array","items":{"type":"object"},"description":"writes, in order"},`+
+			`"undo":{"type":"object","description":"the call that would undo it"},`)
 }
 
 // requestSchema describes some of requestView.
 func requestSchema(status, more string) json.RawMessage {
 	return json.RawMessage(`{"type":"object","properties":{` +
 		`"request_id":{"type":"string","description":"for get_request"},` +
-		`"status":{"type":"string","description":"where it stands"},` +
+		`"status":{"type":"string","description":"` + status + `"},` + more +
 		`"next":{"type":"string","description":"what to do; names are untrusted text"}` +
 		`},"required":["status","next"],"additionalProperties":true}`)
 }

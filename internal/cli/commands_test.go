@@ -47,6 +47,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"says":        {says, 2},         // says NAME LINE: write a line to its input
 		"hears":       {hears, 2},        // hears NAME REGEXP: wait until its output matches
 		"hangs-up":    {hangsUp, 1},      // hangs-up NAME: end its input
+		"heard":       {heard, 3},        // heard NAME VARIABLE REGEXP: wait as hears does, and set the variable to what its first group matched
+		"signs-in":    {signsIn, 2},      // signs-in VARIABLE PERSON: set it to a token of a person's for an MCP server over HTTP
+		"asks":        {asks, 6},         // asks STATUS URL TOKEN TOOL ARGS REGEXP: call a tool over HTTP; no token when empty
 		"interrupts":  {interrupts, 1},   // interrupts NAME: what Ctrl-C does
 		"ended":       {ended, 2},        // ended NAME CODE: wait for its end and look at its exit code
 		"connected":   {connected, 1},    // connected N: wait until so many sockets are connected to the workspace

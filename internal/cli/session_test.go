@@ -72,6 +72,7 @@ func setUp(env *testscript.Env) error {
 }
 
 func (s *surroundings) startTenant(env *testscript.Env) error {
+	s.tenant.SetWebAPI(mdesim.WebAPI{AppID: mdesim.DefaultWebAPIID, Scope: mdesim.DefaultWebAPIScope, Roles: map[string][]string{"bob@contoso.com": {"Reader"}}})
 	var err error
 	if s.server, err = s.tenant.Start(); err != nil {
 		return err

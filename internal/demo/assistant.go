@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
@@ -17,8 +18,13 @@ type assistant struct {
 	screen *screen
 }
 
-func newAssistant(ctx context.Context, url string, s *screen) (*assistant, error) {
-	c, err := client.NewStreamableHttpClient(url)
+// newAssistant connects to the server at url, with a token unless it is empty.
+func newAssistant(ctx context.Context, url, token string, s *screen) (*assistant, error) {
+	var options []transport.StreamableHTTPCOption
+	if token != "" {
+		options = append(options, transport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + token}))
+	}
+	c, err := client.NewStreamableHttpClient(url, options...)
 	if err != nil {
 		return nil, err
 	}

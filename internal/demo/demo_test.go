@@ -186,7 +186,7 @@ func TestServeTellsHowToReachItAndStaysUntilItIsEnded(t *testing.T) {
 	go func() { ended <- serve(ctx, h, Options{In: strings.NewReader(""), Out: out}) }()
 	select {
 	case url := <-reached:
-		a, err := newAssistant(t.Context(), url, newScreen(new(bytes.Buffer), nil))
+		a, err := newAssistant(t.Context(), url, "", newScreen(new(bytes.Buffer), nil))
 		require.NoError(t, err)
 		ans, err := a.call(t.Context(), "whoami", map[string]any{})
 		a.close()

@@ -38,7 +38,7 @@ func gateStory(t *testing.T) *story {
 	require.NoError(t, err)
 	t.Cleanup(h.close)
 	s := &story{house: h, screen: newScreen(new(bytes.Buffer), h.workspace.DisplayName)}
-	s.assistant, err = newAssistant(t.Context(), h.url, s.screen)
+	s.assistant, err = newAssistant(t.Context(), h.url, h.token, s.screen)
 	require.NoError(t, err)
 	t.Cleanup(s.assistant.close)
 	return s

@@ -8,17 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"github.com/mde-ops/mde-ops/internal/app"
 	"github.com/mde-ops/mde-ops/internal/app/mcpapp"
 	"github.com/mde-ops/mde-ops/internal/app/slackapp"
+	"github.com/mde-ops/mde-ops/internal/mcpserver"
 	"github.com/mde-ops/mde-ops/internal/simtenant"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
@@ -30,6 +31,8 @@ type Options struct {
 	Out, Log io.Writer
 	// Serve keeps everything up after the story; Verbose shows the log of every part.
 	Serve, Verbose bool
+	// SignIn makes clients of the MCP server sign in with the simulated tenant.
+	SignIn bool
 	// Buckets open where evidence is written; a folder of the demo's own unless set, which needs no driver.
 	Buckets app.Buckets
 }
@@ -64,6 +67,8 @@ type house struct {
 	bot       *slackapp.App
 	mcp       *mcpapp.App
 	url       string // of the MCP server
+	signIn    bool   // its clients must sign in
+	token     string // the assistant's; empty where nobody must sign in
 	environ   []string
 	botEnded  chan error
 
@@ -77,7 +82,7 @@ func build(ctx context.Context, o Options) (*house, error) {
 
 // furnish is build with a policy.
 func furnish(ctx context.Context, o Options, policy string) (*house, error) {
-	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy, buckets: o.Buckets}
+	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy, buckets: o.Buckets, signIn: o.SignIn}
 	if h.buckets.Folder == nil {
 		h.buckets.Folder = openFolder
 	}
@@ -111,6 +116,7 @@ func (h *house) startSims(context.Context) error {
 	h.dir = dir
 	h.onClose(func() { _ = os.RemoveAll(dir) })
 	h.tenant = &mdesim.Tenant{ActionPending: actionPending, ActionRunning: actionRunning, Clock: h.clock.Now, Log: h.log}
+	h.tenant.SetWebAPI(simtenant.WebAPI())
 	if h.sim, err = simtenant.Start(h.tenant, ""); err != nil {
 		return err
 	}
@@ -209,11 +215,15 @@ func (h *house) runBot(ctx context.Context) error {
 }
 
 func (h *house) startServer(ctx context.Context) error {
-	cfg, err := h.configured(ctx, append([]string{"MDE_IDENTITY=cli"}, h.environ...))
+	environ := append([]string{"MDE_IDENTITY=cli", "MDE_HTTP=127.0.0.1:0"}, h.environ...)
+	if h.signIn {
+		environ = append(environ, h.sim.SignInEnviron()...)
+	}
+	cfg, err := h.configured(ctx, environ)
 	if err != nil {
 		return err
 	}
-	if err := cfg.CheckMCP(); err != nil {
+	if err := cfg.CheckServe(); err != nil {
 		return err
 	}
 	log := h.log.With("part", "mde-mcp")
@@ -222,17 +232,33 @@ func (h *house) startServer(ctx context.Context) error {
 		return err
 	}
 	h.onClose(h.mcp.Close)
-	server, err := mcpapp.Ready(h.mcp).Server("demo", log)
+	web, err := mcpapp.Ready(h.mcp).Web(cfg, mcpapp.WebOptions{Version: "demo", Log: log})
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := mcpserver.Listen(ctx, cfg.HTTP.Listen, "", "", log)
 	if err != nil {
-		return fmt.Errorf("the MCP server can't listen on loopback: %w", err)
+		return err
 	}
-	web := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = web.Serve(listener) }()
-	h.onClose(func() { _ = web.Close() })
-	h.url = "http://" + listener.Addr().String() + "/mcp"
-	return nil
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = web.Serve(serving, listener)
+	}()
+	h.onClose(func() { stop(); <-done })
+	h.url = "http://" + listener.Addr().String() + mcpserver.Path
+	return h.assistantSignsIn(ctx)
+}
+
+// assistantSignsIn gets the assistant a token of alice's, where one is asked for.
+func (h *house) assistantSignsIn(ctx context.Context) error {
+	if !h.signIn {
+		return nil
+	}
+	got, err := h.sim.Server.UserCredential("alice@contoso.com").GetToken(ctx, policy.TokenRequestOptions{
+		Scopes: []string{"api://" + mdesim.DefaultWebAPIID + "/" + mdesim.DefaultWebAPIScope},
+	})
+	h.token = got.Token
+	return err
 }

@@ -36,6 +36,9 @@ Everything stays up until you press Ctrl-C. Point an MCP client at it:
 The clock here is %v ahead of this machine's, because the story sent it ahead.
 
 `, h.url, h.url, strings.Join(h.environ, " \\\n                        "), time.Until(h.clock.Now()).Round(time.Second))
+	if h.signIn {
+		fmt.Fprintf(o.Out, "Clients must sign in here. In a shell, for Claude Code:\n\n%s\n\n", h.sim.SignIn("alice@contoso.com", h.url))
+	}
 	t := newTerminal(h, o)
 	t.intro("bob")
 	t.seen() // what the story has shown already

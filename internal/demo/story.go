@@ -64,7 +64,7 @@ func tell(ctx context.Context, h *house, out io.Writer) error {
 	s := &story{house: h, screen: newScreen(out, h.workspace.DisplayName)}
 	s.opening()
 	var err error
-	s.assistant, err = newAssistant(ctx, h.url, s.screen)
+	s.assistant, err = newAssistant(ctx, h.url, h.token, s.screen)
 	if ctx.Err() != nil && err != nil {
 		return errors.New("demo: interrupted before the story began")
 	}

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/mail"
@@ -56,6 +57,7 @@ type Verifier struct {
 	scope     string // as the claim has it
 	full      string // as clients ask for it
 	keys      *keySet
+	seen      verified
 }
 
 const (
@@ -116,13 +118,20 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}), jwt.WithIssuer(v.o.Issuer),
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(v.o.Clock))
+	sum := sha256.Sum256([]byte(token))
+	if id, ok := v.known(sum); ok {
+		return id, nil
+	}
 	var c claims
+	var by signed
 	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		id, _ := t.Header["kid"].(string)
 		if _, critical := t.Header["crit"]; critical || id == "" {
 			return nil, refuse(badToken, "the token's header is not one that is understood here")
 		}
-		return v.keys.find(ctx, id)
+		key, err := v.keys.find(ctx, id)
+		by = signed{kid: id, key: key}
+		return key, err
 	})
 	if err != nil {
 		return Identity{}, fault(err)
@@ -130,7 +139,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	if err := v.meant(c); err != nil {
 		return Identity{}, err
 	}
-	return v.identify(c)
+	id, err := v.identify(c)
+	if err == nil {
+		v.seen.keep(sum, by, id)
+	}
+	return id, err
 }
 
 // fault says what is wrong with a token without repeating any of it.

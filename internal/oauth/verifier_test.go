@@ -307,6 +307,29 @@ func TestKeysRotate(t *testing.T) {
 	refused(t, v, old, 401, "key that its issuer does not have")
 }
 
+// A client sends one token with many calls; that it was good once must not make it good for longer.
+func TestATokenThatWasGoodIsJudgedAgain(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	v := i.verifier(t)
+	token := i.sign(t, i.with(map[string]any{"exp": i.clock().Add(time.Minute).Unix()}))
+	first, err := v.Verify(t.Context(), token)
+	require.NoError(t, err)
+	again, err := v.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	refused(t, v, token[:len(token)-4]+"AAAA", 401, "signature")
+	i.forward(time.Minute)
+	refused(t, v, token, 401, "expired")
+
+	token = i.sign(t, i.with(map[string]any{"exp": i.clock().Add(9 * time.Hour).Unix()}))
+	_, err = v.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.NoError(t, i.tenant.RotateSigningKey(false))
+	i.forward(time.Hour + time.Second)
+	refused(t, v, token, 401, "key that its issuer does not have")
+}
+
 func TestWithoutKeysNothingIsTaken(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)

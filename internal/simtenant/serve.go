@@ -54,6 +54,7 @@ func Serve(ctx context.Context, o Options, out io.Writer) error {
 	if o.Devices == 0 {
 		tenant.Devices = -1 // zero means the default there
 	}
+	tenant.SetWebAPI(WebAPI())
 	running, err := Start(tenant, o.Listen)
 	if err != nil {
 		return err
@@ -62,6 +63,8 @@ func Serve(ctx context.Context, o Options, out io.Writer) error {
 	fmt.Fprintf(out, "%s\nIt serves %s until Ctrl-C.\n", Notice, running.Server.URL)
 	printExports(out, "for mde-mcp and mde-slackbot", running.Environ())
 	printExports(out, "for mde-slackbot only: mde-mcp refuses to start where these are set", running.WriteEnviron())
+	printExports(out, "for `mde-mcp serve --http 127.0.0.1:8080` whose callers sign in", running.SignInEnviron())
+	fmt.Fprintf(out, "\n# a caller's token, and a client with it; bob and rita can sign in as well\n%s\n", running.SignIn("alice@contoso.com", "http://127.0.0.1:8080/mcp"))
 	<-ctx.Done()
 	return nil
 }

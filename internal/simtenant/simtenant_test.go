@@ -62,6 +62,10 @@ func TestServeSaysFirstThatItIsSimulated(t *testing.T) {
 	}
 	require.Contains(t, <-out, "for mde-slackbot only")
 	require.Contains(t, <-out, "export MDE_WRITE_CLIENT_ID=")
+	<-out
+	require.Contains(t, <-out, "whose callers sign in")
+	require.Contains(t, <-out, "export MDE_HTTP_AUDIENCE=api://")
+	require.Contains(t, <-out, "claude mcp add")
 	stop()
 	require.NoError(t, <-ended)
 	for _, bad := range []simtenant.Options{{Devices: -1}, {Devices: simtenant.MaxDevices + 1}, {PageSize: 0}, {PageSize: 20000}, {PageSize: 1, Listen: "0.0.0.0:0"}} {

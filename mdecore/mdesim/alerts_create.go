@@ -63,7 +63,8 @@ func (t *Tenant) hasEvent(d *device, at time.Time, reportID string) bool {
 		columns []kql.Column
 		rows    func(*device) [][]any
 	}{
-		{registryColumns(), h.registryEvents}, {otherColumns(), h.otherEvents},
+		{registryColumns(), h.registryEvents},
+		{otherColumns(), h.otherEvents},
 		{processColumns(), h.processEvents},
 		{connectionColumns(), h.networkEvents},
 		{fileColumns(), h.fileEvents},

@@ -55,9 +55,13 @@ func demoCommand(env cli.Env) *cobra.Command {
 		Use:   "demo",
 		Short: "tell the whole story on a simulated tenant and workspace",
 		Args:  cli.NoWords,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return demo.Story(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Serve = o.Serve || o.SignIn
+			return demo.Story(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().BoolVar(&o.Serve, "serve", false, "keep everything up afterwards, for an MCP client of yours")
+	cmd.Flags().BoolVar(&o.SignIn, "http", false, "keep everything up, and let clients over HTTP sign in with the simulated tenant")
 	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
 	return cmd
 }
