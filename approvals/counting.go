@@ -104,6 +104,9 @@ func wasIn(_ context.Context, g Group, v Vote) (bool, error) { return v.votedAs(
 // have counts the distinct people whose votes count towards d; where d wants distinct groups, the most of them that
 // can each stand for another group.
 func (d Demand) have(ctx context.Context, r Request, in membership) (int, error) {
+	if d.Outcome == Confirm && r.consented() {
+		return 1, nil
+	}
 	seats := d.Quorum.seats()
 	var may [][]bool // for each person who counts, the seats that they may take
 	for _, votes := range byPerson(r.Votes) {

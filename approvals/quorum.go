@@ -117,6 +117,9 @@ func permitted(r Request, now Decision) error {
 		return Refuse(KindDenied, nil, "request %s has %d targets and policy now allows %d (rule %q)",
 			r.ID, len(r.Plan.Targets), now.MaxTargets, now.Rule)
 	}
+	if err := byWord(r); err != nil {
+		return err
+	}
 	return inEmergency(r, now)
 }
 

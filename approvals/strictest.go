@@ -70,10 +70,10 @@ func (q Quorum) sameGroups(o Quorum) bool {
 }
 
 // stricter is the earlier reminder, the narrower waves with the lower tolerance and the longer wait. Both or none are by
-// break-glass, because that is asked of the whole call.
+// break-glass or by a client's word, because that is asked of the whole call.
 func (t Terms) stricter(o Terms) Terms {
 	t.RemindAfter = least(t.RemindAfter, o.RemindAfter)
-	t.BreakGlass = t.BreakGlass && o.BreakGlass
+	t.BreakGlass, t.ClientConsent = t.BreakGlass && o.BreakGlass, t.ClientConsent && o.ClientConsent
 	switch {
 	case t.Wave.Width == 0:
 		t.Wave = o.Wave

@@ -10,6 +10,9 @@ type Terms struct {
 	Wave Wave `json:"wave,omitzero"`
 	// BreakGlass says that the requester used the emergency way: their own signed yes stands for everybody's.
 	BreakGlass bool `json:"break_glass,omitempty"`
+	// ClientConsent says that the requester said yes in their own MCP client: its word, and no vote. It confirms annotations
+	// and nothing else; see Consentable.
+	ClientConsent bool `json:"client_consent,omitempty"`
 }
 
 // Wave cuts the steps of a plan into portions of Width. A portion is sent when the one before it has ended, or when Wait

@@ -264,7 +264,9 @@ func TestIndicatorValuesThatAreTaken(t *testing.T) {
 
 func TestReaderSeesItsOwnIndicatorsOnly(t *testing.T) {
 	t.Parallel()
-	tenant := &mdesim.Tenant{}
+	tenant := &mdesim.Tenant{Apps: []mdesim.App{
+		{ID: mdesim.DefaultReaderID, Name: "reader", Secret: mdesim.DefaultReaderSecret, Roles: []string{"Ti.ReadWrite"}},
+	}}
 	c := simulated(t, tenant, func(cfg *azpipe.CredentialConfig, _ *mdecore.Options) {
 		cfg.ClientID, cfg.ClientSecret = mdesim.DefaultReaderID, mdesim.DefaultReaderSecret
 	})

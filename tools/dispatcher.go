@@ -44,9 +44,10 @@ type Options struct {
 
 // Dispatcher is the one way to run a tool. It is safe for concurrent use.
 type Dispatcher struct {
-	house *house
-	order []Tool
-	byID  map[string]*compiled
+	house    *house
+	consents *consents
+	order    []Tool
+	byID     map[string]*compiled
 }
 
 // house is what every tool function may use.
@@ -108,7 +109,11 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 	if h.maxDevices == 0 {
 		h.maxDevices = 100
 	}
-	d := &Dispatcher{house: h, byID: make(map[string]*compiled, len(all))}
+	asks, err := newConsents(h.clock)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dispatcher{house: h, consents: asks, byID: make(map[string]*compiled, len(all))}
 	for _, c := range all {
 		d.order = append(d.order, c.tool)
 		d.byID[c.tool.Name] = c
@@ -136,6 +141,10 @@ type Call struct {
 	// Progress, when set, is told how far a request has come while the call waits for its end. It is called from the call
 	// itself, and must not block.
 	Progress func(Progress)
+	// MayAsk says that the face can put a question to the person behind its client: Result.Question may be set then. Answer is
+	// what they said, in the call that follows.
+	MayAsk bool
+	Answer *Answer
 }
 
 // Result is a tool's answer.
@@ -150,6 +159,8 @@ type Result struct {
 	// Joined tells the caller that others asked for the same before, and what follows from that; empty otherwise. The output
 	// says it too.
 	Joined string
+	// Question, when set, is everything that there is: the caller's person is to be asked, and nothing was made.
+	Question *Question
 }
 
 // Call runs a reading tool that policy allows, or plans an acting one and submits the plan to the gate. Every error is an
@@ -182,7 +193,7 @@ func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
 	}
 	on := &session{house: d.house, who: c.Requester, progress: c.Progress}
 	if tool.tool.Acts() {
-		return d.submit(ctx, tool, on, args, c.Origin)
+		return d.submit(ctx, tool, on, args, c)
 	}
 	if err := on.mayRead(ctx, c.Tool, args); err != nil {
 		return Result{}, err
@@ -214,10 +225,17 @@ func (d *Dispatcher) Plan(ctx context.Context, c Call) (approvals.Plan, error) {
 }
 
 // submit plans and hands the plan to the gate, unless it is a dry run.
-func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, args json.RawMessage, origin approvals.Origin) (Result, error) {
+func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, args json.RawMessage, c Call) (Result, error) {
 	// Planning shows facts about devices, so who may not read them gets no plan either.
 	if err := on.mayRead(ctx, "get_device", nil); err != nil {
 		return Result{}, err
+	}
+	var was asked
+	var err error
+	if c.Answer != nil {
+		if was, err = d.answered(c); err != nil {
+			return Result{}, err
+		}
 	}
 	plan, dry, err := tool.plan(ctx, on, args)
 	if err != nil {
@@ -230,7 +248,11 @@ func (d *Dispatcher) submit(ctx context.Context, tool *compiled, on *session, ar
 		}
 		return Result{Tool: tool.tool.Name, Output: v, Text: v.text()}, nil
 	}
-	r, err := on.gate.Submit(ctx, gate.Submission{Plan: plan, Requester: on.who, Origin: origin})
+	s := gate.Submission{Plan: plan, Requester: on.who, Origin: c.Origin}
+	if ask, err := d.consented(ctx, c, was, &s); err != nil || ask != nil {
+		return Result{Tool: tool.tool.Name, Question: ask}, err
+	}
+	r, err := on.gate.Submit(ctx, s)
 	if err != nil {
 		return Result{}, err
 	}

@@ -89,6 +89,9 @@ func (h *house) viewOf(r approvals.Request) requestView {
 	v := viewOfPlan(r.Plan, r.Requester)
 	v.RequestID, v.Status, v.Message = r.ID, statusOf(r), clean(r.Message, 500)
 	v.Policy = inWords(r.Outcome, r.Quorum, r.Rule, "")
+	if r.Terms.ClientConsent {
+		v.Policy = "confirmed by the requester in their client, which is only its word (rule " + quoted(r.Rule, 60) + ")"
+	}
 	v.CreatedAt, v.ExpiresAt, v.StartBefore, v.FinishedAt = r.CreatedAt, r.ExpiresAt, r.StartBefore(), r.FinishedAt
 	v.Digest, v.Parent = approvals.ShortDigest(r.Digest), r.Parent
 	v.Approvers = viewOfQuorums(r.Quorum)

@@ -18,11 +18,11 @@ const (
 // limited refuses a request that would wear approvers down: one too many of a person, or one again after a no. What needs
 // nobody's yes is not limited, nor is the question whether a paused request goes on, which its requester did not ask.
 func (g *Gate) limited(ctx context.Context, tx *store.Tx, r approvals.Request) error {
-	if r.State != approvals.Pending || r.Plan.Tool == approvals.ToolResume {
+	if r.State != approvals.Pending && !r.Terms.ClientConsent || r.Plan.Tool == approvals.ToolResume {
 		return nil
 	}
 	limits := g.policy.Limits()
-	if limits.Pending > 0 {
+	if limits.Pending > 0 && r.State == approvals.Pending {
 		waiting, err := tx.Waiting(ctx, r.Requester.Person, r.CreatedAt)
 		if err != nil {
 			return err

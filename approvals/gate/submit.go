@@ -20,6 +20,9 @@ type Submission struct {
 	Plan      approvals.Plan
 	Requester approvals.Requester
 	Origin    approvals.Origin
+	// Consent says that the requester was shown this plan in their MCP client and said yes there. It confirms what policy
+	// wants confirmed, where approvals.Consentable lets it, and counts for nothing else.
+	Consent bool
 }
 
 // submitAttempts is how often a submission is looked at anew, when its id is taken. Eight characters of base32 hardly
@@ -53,15 +56,8 @@ var errAgain = errors.New("the id is taken")
 
 // submit decides a submission once, and lets it in if nothing has changed when it comes to that.
 func (g *Gate) submit(ctx context.Context, s Submission) (id string, err error) {
-	clear, err := g.board.Clear(ctx, s.Plan.Tool)
+	clear, d, err := g.decided(ctx, s)
 	if err != nil {
-		return "", err
-	}
-	d, err := approvals.Decide(ctx, g.policy, g.store, s.Plan, s.Requester, approvals.DecideAt{At: g.now()})
-	if err != nil {
-		return "", err
-	}
-	if err := permitted(s, d); err != nil {
 		return "", err
 	}
 	r, err := g.request(s, d)
@@ -73,6 +69,33 @@ func (g *Gate) submit(ctx context.Context, s Submission) (id string, err error) 
 		return err
 	})
 	return id, err
+}
+
+// decided is policy's answer to a submission that it lets in, with the clearance for its tool.
+func (g *Gate) decided(ctx context.Context, s Submission) (control.Clearance, approvals.Decision, error) {
+	clear, err := g.board.Clear(ctx, s.Plan.Tool)
+	if err != nil {
+		return clear, approvals.Decision{}, err
+	}
+	d, err := approvals.Decide(ctx, g.policy, g.store, s.Plan, s.Requester, approvals.DecideAt{At: g.now()})
+	if err != nil {
+		return clear, d, err
+	}
+	return clear, d, permitted(s, d)
+}
+
+// AsksClient reports whether s lacks nothing but its requester's own yes, which they may give in their client. Nothing is
+// made; a refusal is the one that Submit would give, and is recorded as one.
+func (g *Gate) AsksClient(ctx context.Context, s Submission) (bool, error) {
+	s, err := g.admitted(s)
+	if err != nil {
+		return false, g.refuse(ctx, s, err)
+	}
+	_, d, err := g.decided(ctx, s)
+	if err != nil {
+		return false, g.refuse(ctx, s, err)
+	}
+	return d.Outcome == approvals.Confirm && approvals.Consentable(s.Plan, s.Requester), nil
 }
 
 // enter joins r to the open request that does the same, or inserts it, and returns the id of what there is now. Nobody
@@ -115,6 +138,10 @@ func (g *Gate) admitted(s Submission) (Submission, error) {
 			return s, err
 		}
 	}
+	if s.Consent && !approvals.Consentable(s.Plan, s.Requester) {
+		return s, approvals.Refuse(approvals.KindDenied, nil,
+			"a yes in the client is only its word, which is enough for annotations over MCP by somebody who proved who they are, and not for %s (risk %s)", s.Plan.Tool, s.Plan.Risk)
+	}
 	if s.Plan.Tool == approvals.ToolLift && (s.Requester.Via != approvals.ViaSlack || !s.Requester.Verified) {
 		return s, approvals.Refuse(approvals.KindDenied, nil, "a stop is lifted in Slack only, by people who are signed in there")
 	}
@@ -145,8 +172,9 @@ func frozen(s Submission) (Submission, error) {
 	if err := validRequester(s.Requester); err != nil {
 		return s, err
 	}
-	asked, err := change.Kept(change.Asked(s))
-	return Submission(asked), err
+	kept, err := change.Kept(change.Asked{Plan: s.Plan, Requester: s.Requester, Origin: s.Origin})
+	s.Plan, s.Requester, s.Origin = kept.Plan, kept.Requester, kept.Origin
+	return s, err
 }
 
 func validRequester(r approvals.Requester) error {
@@ -197,12 +225,17 @@ func (g *Gate) request(s Submission, d approvals.Decision) (approvals.Request, e
 		CreatedAt: now, ExpiresAt: now.Add(d.Expires.Truncate(time.Millisecond)), StartWithin: d.StartBefore.Truncate(time.Millisecond),
 		State: approvals.Pending, Message: "waits for approval", Terms: d.Terms,
 	}
+	r.Terms.ClientConsent = false // no policy's to say
 	switch d.Outcome {
 	case approvals.Approve:
 		r.Quorum = d.Quorums()
 		r.Message = "waits for " + inWords(r.Quorum)
 	case approvals.Confirm:
 		r.Message = "waits for the requester's own yes"
+		if r.Terms.ClientConsent = s.Consent; s.Consent {
+			r.State, r.DecidedAt = approvals.Approved, now
+			r.Message = fmt.Sprintf("confirmed by %s: consent by the client's word", s.Requester.ID)
+		}
 	case approvals.Allow:
 		r.State, r.DecidedAt, r.Message = approvals.Approved, now, fmt.Sprintf("allowed by rule %q", d.Rule)
 	case approvals.Deny: // never gets here: permitted refused it

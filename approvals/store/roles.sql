@@ -49,7 +49,9 @@ BEGIN
         allowed := NEW.version = 1 AND NEW.parent = '' AND NEW.attached = 'null' AND NEW.finished_ms = 0
             -- The blast radius is counted by these. PostgreSQL reads no JSON with a zero character in it.
             AND NEW.tool = replace(NEW.plan, '\u0000', '\uFFFD')::json ->> 'tool' AND NEW.risk = replace(NEW.plan, '\u0000', '\uFFFD')::json ->> 'risk'
-            AND (NEW.state = 'pending' AND NEW.decided_ms = 0 OR NEW.state = 'approved' AND NEW.outcome = 'allow');
+            AND (NEW.state = 'pending' AND NEW.decided_ms = 0 OR NEW.state = 'approved' AND NEW.outcome = 'allow'
+                -- the client's word, which serves annotations alone; the worker looks again
+                OR NEW.state = 'approved' AND NEW.outcome = 'confirm' AND NEW.risk = 'annotate' AND NEW.terms::json ->> 'client_consent' = 'true');
     ELSIF TG_TABLE_NAME = 'requests' THEN
         allowed := NEW.version >= OLD.version AND (
             NEW.state = OLD.state AND NEW.decided_ms = OLD.decided_ms AND NEW.finished_ms = OLD.finished_ms

@@ -55,6 +55,7 @@ func TestARoleThatOnlyAsksCanOnlyAsk(t *testing.T) {
 	for _, r := range []approvals.Request{r, running} {
 		require.NoError(t, db.InTx(ctx, func(tx *store.Tx) error { return ask(ctx, tx, r) }))
 	}
+	require.NoError(t, db.InTx(ctx, func(tx *store.Tx) error { return ask(ctx, tx, consented(t)) }), "a client's word for an annotation")
 	storetest.Move(t, owner, running.ID, approvals.Approved)
 	storetest.Move(t, owner, running.ID, approvals.Running)
 	storetest.MoveStep(t, owner, store.StepMove{ID: running.ID, To: approvals.StepSending, At: storetest.Noon()})
@@ -137,7 +138,8 @@ func refusedBySQL(t *testing.T, asking string) {
 		"UPDATE requests SET version = 1 WHERE id = 'AAAA0002'",
 		"UPDATE requests SET plan = '{}'", "UPDATE requests SET outcome = 'allow'", "UPDATE requests SET quorum = '[]'",
 		"UPDATE requests SET parent = 'AAAA0001'", "UPDATE requests SET digest = ''", "DELETE FROM requests",
-		insertAs("approved", "approve", ""), insertAs("running", "allow", ""), insertAs("succeeded", "allow", ""), insertAs("approved", "allow", "AAAA0001"),
+		insertAs("approved", "confirm", ""), consentedAs("AAAA0001", "{}"), consentedAs("AAAA0003", `{"client_consent":false}`), consentedAs("AAAA0003", `{}`),
+		consentedAs("AAAA0001", `{"client_consent":true}`), insertAs("approved", "approve", ""), insertAs("running", "allow", ""), insertAs("succeeded", "allow", ""), insertAs("approved", "allow", "AAAA0001"),
 		"INSERT INTO steps (request_id, idx, state, version, attempt, updated_ms) VALUES ('AAAA0001', 7, 'succeeded', 1, 1, 1)",
 		"UPDATE steps SET state = 'sending', attempt = 1 WHERE request_id = 'AAAA0001'", "UPDATE steps SET action_id = 'x'",
 		"UPDATE steps SET state = 'skipped', version = version + 1 WHERE request_id = 'AAAA0002' AND idx = 0",
@@ -165,6 +167,24 @@ func insertAs(state, outcome, parent string) string {
 	return `INSERT INTO requests (id, plan, requester, requester_id, origin, outcome, rule, quorum, policy_digest, digest, created_ms, expires_ms,
 		start_within_ms, state, version, decided_ms, moved_ms, parent) SELECT 'FORGED01', plan, requester, requester_id, origin, '` + outcome + `', rule, quorum,
 		policy_digest, digest, created_ms, expires_ms, start_within_ms, '` + state + `', 1, 1, 1, '` + parent + `' FROM requests WHERE id = 'AAAA0001'`
+}
+
+// consented is an annotation that its requester confirmed in their client.
+func consented(t *testing.T) approvals.Request {
+	r := storetest.Pending(t, "AAAA0003", 1)
+	r.Plan.Tool, r.Plan.Risk, r.Requester.Via = "tag_devices", approvals.RiskAnnotate, approvals.ViaMCP
+	r.Outcome, r.Quorum, r.State, r.DecidedAt, r.Terms.ClientConsent = approvals.Confirm, nil, approvals.Approved, r.CreatedAt, true
+	var err error
+	r.Digest, err = approvals.Digest(r)
+	require.NoError(t, err)
+	return r
+}
+
+// consentedAs copies a request as one that was confirmed by a client.
+func consentedAs(id, terms string) string {
+	return `INSERT INTO requests (id, plan, requester, requester_id, origin, outcome, rule, quorum, policy_digest, digest, created_ms, expires_ms,
+		start_within_ms, state, version, decided_ms, moved_ms, parent, terms, tool, risk) SELECT 'FORGED01', plan, requester, requester_id, origin, 'confirm', rule, quorum,
+		policy_digest, digest, created_ms, expires_ms, start_within_ms, 'approved', 1, 1, 1, '', '` + terms + `', tool, risk FROM requests WHERE id = '` + id + `'`
 }
 
 func eventAs(kind, to string) string {

@@ -131,7 +131,7 @@ func checkNew(r approvals.Request) error {
 		return unfit(r, "has a key that is not its plan's")
 	case len(r.Attached) > 0:
 		return unfit(r, "was asked for by nobody else yet")
-	case r.State == approvals.Approved && r.Outcome != approvals.Allow && !r.Terms.BreakGlass:
+	case r.State == approvals.Approved && r.Outcome != approvals.Allow && !r.Terms.BreakGlass && !r.Terms.ClientConsent:
 		return unfit(r, "has the outcome "+string(r.Outcome)+", so that it begins pending")
 	case r.Parent == r.ID:
 		return unfit(r, "ends its own time-box")
@@ -141,6 +141,8 @@ func checkNew(r approvals.Request) error {
 		return unfit(r, "has terms that are below zero or above the hundred")
 	case r.Terms.BreakGlass && r.Outcome != approvals.Confirm:
 		return unfit(r, "was made by break-glass, so that its outcome is confirm")
+	case r.Terms.ClientConsent && (r.Outcome != approvals.Confirm || !approvals.Consentable(r.Plan, r.Requester)):
+		return unfit(r, "was confirmed by a client, so that it is an annotation over MCP with the outcome confirm")
 	}
 	for _, q := range r.Quorum {
 		for _, e := range q.Then {

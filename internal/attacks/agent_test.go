@@ -235,7 +235,7 @@ func TestAnAgentTriesResourcesPromptsAndGuessedMethods(t *testing.T) {
 	}
 }
 
-// A policy may ask for the requester's own yes. Over MCP that yes can't be given: not with state that the server is said to
+// A policy may ask for the requester's own yes. Over MCP that yes can't be given to more than an annotation: not with state that the server is said to
 // have sent, not with an answer to a question that it never asked, and not filled in beforehand.
 func TestForgedStateAndPreFilledConfirmationsConfirmNothing(t *testing.T) {
 	t.Parallel()
@@ -259,7 +259,9 @@ func TestForgedStateAndPreFilledConfirmationsConfirmNothing(t *testing.T) {
 			} {
 				n++
 				forged["name"], forged["arguments"] = "isolate_devices", args
-				require.Contains(t, a.say(n, "tools/call", forged), "can be confirmed by its requester")
+				answer := a.say(n, "tools/call", forged)
+				require.Contains(t, answer, `"isError":true`)
+				require.Regexp(t, "can be confirmed by its requester|nothing was made: its requestState is not one", answer)
 			}
 			for _, k := range []string{"confirm", "confirmed", "confirmation", "approved", "yes", "elicitation"} {
 				with := maps.Clone(args)

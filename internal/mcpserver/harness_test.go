@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -63,7 +64,7 @@ func catalogue(t testing.TB) []tools.Tool {
 type connection struct {
 	name    string
 	version string
-	connect func(t *testing.T, s *Server) *client.Client
+	connect func(t *testing.T, s *Server, more ...client.ClientOption) *client.Client
 }
 
 // connections are every transport in both eras.
@@ -77,20 +78,20 @@ func connections() []connection {
 		{"modern", "2026-07-28", nil},
 	} {
 		all = append(all,
-			connection{"in process " + era.name, era.version, func(t *testing.T, s *Server) *client.Client {
-				c, err := client.NewInProcessClientWithOptions(s.mcp, era.options...)
+			connection{"in process " + era.name, era.version, func(t *testing.T, s *Server, more ...client.ClientOption) *client.Client {
+				c, err := client.NewInProcessClientWithOptions(s.mcp, slices.Concat(era.options, more)...)
 				require.NoError(t, err)
 				return start(t, c)
 			}},
-			connection{"http " + era.name, era.version, func(t *testing.T, s *Server) *client.Client {
+			connection{"http " + era.name, era.version, func(t *testing.T, s *Server, more ...client.ClientOption) *client.Client {
 				srv := httptest.NewServer(s.Handler())
 				t.Cleanup(srv.Close)
 				tr, err := transport.NewStreamableHTTP(srv.URL + "/mcp")
 				require.NoError(t, err)
-				return start(t, client.NewClient(tr, era.options...))
+				return start(t, client.NewClient(tr, slices.Concat(era.options, more)...))
 			}},
-			connection{"stdio " + era.name, era.version, func(t *testing.T, s *Server) *client.Client {
-				return start(t, client.NewClient(pipes(t, s), era.options...))
+			connection{"stdio " + era.name, era.version, func(t *testing.T, s *Server, more ...client.ClientOption) *client.Client {
+				return start(t, client.NewClient(pipes(t, s), slices.Concat(era.options, more)...))
 			}},
 		)
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	StartWait time.Duration
 	// ProgressEvery is the shortest time between two notifications of progress of one call; 1 s unless set.
 	ProgressEvery time.Duration
+	// AskWait is how long the person behind an older client may take to answer; 2 min unless set.
+	AskWait time.Duration
 	// MaxBody bounds one message, in bytes; 1 MiB unless set. Hosts are further Host names that HTTP requests may carry,
 	// besides loopback ones.
 	MaxBody int64
@@ -80,6 +82,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.ProgressEvery <= 0 {
 		o.ProgressEvery = progressEvery
+	}
+	if o.AskWait <= 0 {
+		o.AskWait = defaultAskWait
 	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
@@ -141,24 +146,45 @@ func (s *Server) handler(name string) server.ToolHandlerFunc {
 				res, err = failure("The call failed inside the server and nothing was sent to Defender by it; the server's log has the cause."), nil
 			}
 		}()
-		out, err := s.call(ctx, name, req)
+		res, err = s.call(ctx, name, req)
 		if err != nil {
 			return s.failed(ctx, name, err), nil
 		}
-		return mcp.NewToolResultStructured(out.Output, brief(out.Text)), nil
+		return res, nil
 	}
 }
 
-// call hands a call to the dispatcher. Answers to questions that we never ask (inputResponses, requestState) and task
-// parameters are not looked at: nothing a client sends can approve.
-func (s *Server) call(ctx context.Context, name string, req mcp.CallToolRequest) (tools.Result, error) {
+// call hands a call to the dispatcher. Task parameters are not looked at, and what a client says that its person answered
+// (inputResponses, requestState) is handed on as it is: no client can approve.
+func (s *Server) call(ctx context.Context, name string, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	if !mayUse(ctx, name) {
-		return tools.Result{}, approvals.Refuse(approvals.KindDenied, nil, "your roles do not include %s", name)
+		return nil, approvals.Refuse(approvals.KindDenied, nil, "your roles do not include %s", name)
 	}
 	args, err := arguments(req)
 	if err != nil {
-		return tools.Result{}, err
+		return nil, err
 	}
+	d, err := s.dispatcher(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := tools.Call{Tool: name, Args: args, Requester: s.o.Requester(ctx, agent(ctx)), MayAsk: mayAsk(ctx), Answer: answer(req)}
+	if m := s.meter(ctx, req); m != nil {
+		defer m.close()
+		c.Progress = m.told
+	}
+	out, err := d.Call(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if out.Question != nil {
+		return s.ask(ctx, d, c, out.Question)
+	}
+	return result(out), nil
+}
+
+// dispatcher waits for what runs tools.
+func (s *Server) dispatcher(ctx context.Context) (Caller, error) {
 	waiting, cancel := context.WithTimeout(ctx, s.o.StartWait)
 	defer cancel()
 	d, err := s.o.Dispatcher(waiting)
@@ -166,14 +192,9 @@ func (s *Server) call(ctx context.Context, name string, req mcp.CallToolRequest)
 		err = errors.New("no dispatcher")
 	}
 	if err != nil {
-		return tools.Result{}, notReady(ctx, err)
+		return nil, notReady(ctx, err)
 	}
-	c := tools.Call{Tool: name, Args: args, Requester: s.o.Requester(ctx, agent(ctx))}
-	if m := s.meter(ctx, req); m != nil {
-		defer m.close()
-		c.Progress = m.told
-	}
-	return d.Call(ctx, c)
+	return d, nil
 }
 
 // notReady is the refusal of a call that came before the server could serve it, or when it never can.

@@ -15,8 +15,8 @@ import (
 )
 
 // TestSessions plays every session in testdata over stdio. A line "-> message" is sent, a line "<- message" must be the next
-// answer: what it holds must be there, and there may be more. "~text" in it stands for any string that holds text. Other
-// lines tell the story.
+// answer: what it holds must be there, and there may be more. "~text" in it stands for any string that holds text. "$id" in
+// what is sent stands for the id of what was heard last. Other lines tell the story.
 func TestSessions(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
@@ -39,11 +39,11 @@ func play(t *testing.T, story string) {
 		done <- w.server.Serve(t.Context(), in, out)
 		_ = out.Close()
 	}()
-	answers := bufio.NewReader(fromServer)
+	answers, last := bufio.NewReader(fromServer), "null"
 	for line := range strings.Lines(story) {
 		switch word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); word {
 		case "->":
-			_, err := io.WriteString(toServer, rest+"\n")
+			_, err := io.WriteString(toServer, strings.ReplaceAll(rest, `"$id"`, last)+"\n")
 			require.NoError(t, err)
 		case "<-":
 			got, err := answers.ReadString('\n')
@@ -51,6 +51,9 @@ func play(t *testing.T, story string) {
 			var want, have any
 			require.NoError(t, json.Unmarshal([]byte(rest), &want), rest)
 			require.NoError(t, json.Unmarshal([]byte(got), &have), got)
+			if m, ok := have.(map[string]any); ok {
+				last = fmt.Sprint(m["id"])
+			}
 			require.Empty(t, lacks("", want, have), "wanted %s\ngot %s", rest, got)
 		}
 	}

@@ -207,10 +207,14 @@ func (q *bytesQueue) fill() {
 type openWriter struct {
 	out    io.Writer
 	ledger *ledger
+
+	mu sync.Mutex // the library writes questions beside answers
 }
 
 func (w *openWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
 	n, err := w.out.Write(p)
+	w.mu.Unlock()
 	for line := range bytes.Lines(p) {
 		var m message
 		if json.Unmarshal(line, &m) == nil && m.Method == "" && (m.Result != nil || m.Error != nil) {

@@ -32,6 +32,9 @@ func demanded(r approvals.Request) []string {
 	case r.Terms.BreakGlass:
 		return []string{"BREAK-GLASS: nobody else was asked. The requester's own yes stands for everybody's"}
 	}
+	if r.Terms.ClientConsent {
+		return []string{"Confirmed by the requester in their MCP client: the client's word, no vote"}
+	}
 	switch r.Outcome {
 	case approvals.Approve:
 		return needs(r)

@@ -77,7 +77,7 @@ func TestStopsThatAreMistypedSaySo(t *testing.T) {
 		"stop respons":        "Did you mean /mde stop response?",
 		"stop response now":   "Nothing was stopped",
 		"stop <!channel>":     "there is no toolset",
-		"stop devices":        "there is no toolset",
+		"stop entities":       "there is no toolset",
 		"break-glass":         "exactly one device",
 		"break-glass a b":     "exactly one device",
 		"stopp":               "Did you mean /mde stop?",
