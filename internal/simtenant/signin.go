@@ -20,9 +20,10 @@ func (r *Running) SignInEnviron() []string {
 
 // SignIn is what to type in a shell to get somebody's token and to give it to a client of the server at an address.
 func (r *Running) SignIn(person, address string) string {
-	return fmt.Sprintf(`TOKEN=$(curl -s --cacert %s %s/%s/oauth2/v2.0/token -d grant_type=password -d client_id=%s \
-  -d username=%s -d password=%s -d scope=api://%s/%s | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+	return fmt.Sprintf(`MDE_SIM_PASSWORD=%s
+TOKEN=$(curl -s --cacert %s %s/%s/oauth2/v2.0/token -d grant_type=password -d client_id=%s \
+  -d username=%s -d password=$MDE_SIM_PASSWORD -d scope=api://%s/%s | sed 's/.*access_token...\([^"]*\).*/\1/')
 claude mcp add --transport http mde %s --header "Authorization: Bearer $TOKEN"`,
-		r.CAFile, r.Server.URL, mdesim.DefaultTenantID, mdesim.AzureCLIAppID, person, mdesim.DefaultUserPassword,
+		mdesim.DefaultUserPassword, r.CAFile, r.Server.URL, mdesim.DefaultTenantID, mdesim.AzureCLIAppID, person,
 		mdesim.DefaultWebAPIID, mdesim.DefaultWebAPIScope, address)
 }
