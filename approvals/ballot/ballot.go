@@ -186,6 +186,19 @@ func (b *Box) checkOpen(r approvals.Request, in Ballot) error {
 	return nil
 }
 
+// ownOnce refuses a second vote of the requester's, who may have more names than either vote shows.
+func ownOnce(r approvals.Request, voter approvals.Person) error {
+	if !r.Requester.Same(voter) {
+		return nil
+	}
+	for _, v := range r.Votes {
+		if r.Requester.Same(v.Voter) {
+			return approvals.Refuse(approvals.KindConflict, nil, "your %s on request %s is already counted, under another of your names", v.Verdict, r.ID)
+		}
+	}
+	return nil
+}
+
 // count looks up what has to be looked up, then commits the vote with whatever follows from it, and returns what the
 // request is then. moved says that a conflict is the request's, so that counting again makes sense.
 func (b *Box) count(ctx context.Context, r approvals.Request, events []approvals.Event, in Ballot) (after approvals.Request, moved bool, err error) {
@@ -194,6 +207,9 @@ func (b *Box) count(ctx context.Context, r approvals.Request, events []approvals
 	}
 	asked, err := b.tally.Identified(ctx, r)
 	if err != nil {
+		return r, false, err
+	}
+	if err := ownOnce(asked, in.Voter); err != nil {
 		return r, false, err
 	}
 	demands, err := b.tally.Demands(ctx, asked)
