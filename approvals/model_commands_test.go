@@ -285,7 +285,12 @@ func (w *world) noticePause() {
 		w.t.Fatal(err)
 	}
 	r := &life{tool: got.Plan.Tool, plan: got.Plan, by: w.main.by, human: "ann", about: w.main, sent: map[int]bool{}, succeeded: map[int]time.Time{}}
-	r.made = w.kit().asks(r)
+	// A policy that was swapped while the worker asked is not the one that it asked under.
+	under := slices.IndexFunc(w.b.kits, func(k kit) bool { return k.policy.Digest() == got.PolicyDigest })
+	if under < 0 {
+		w.t.Fatalf("request %s was made under a policy that nobody has", got.ID)
+	}
+	r.made = w.b.kits[under].asks(r)
 	w.track(r, got)
 }
 
