@@ -95,18 +95,7 @@ func followLive(ctx context.Context, with hands, _ worker.Task, actionID string)
 
 // liveOutcome is how far a live response has come.
 func liveOutcome(a *mdecore.MachineAction) worker.Progress {
-	p := worker.Progress{RemoteStatus: string(a.Status), State: approvals.StepAccepted}
-	switch {
-	case a.Status == mdecore.ActionSucceeded:
-		p.State = approvals.StepSucceeded
-	case a.Status == mdecore.ActionFailed:
-		p.State, p.Message = approvals.StepFailed, "Defender reports that the live response failed"
-	case a.Status == mdecore.ActionTimeOut:
-		p.State, p.Message = approvals.StepTimedOut, "the device did not take the live response within 2 hours; it may be offline"
-	case a.Status.Terminal():
-		p.State, p.Message = approvals.StepCancelled, strings.TrimSpace("cancelled in Defender "+by(a.CancellationRequestor))
-	}
-	return p
+	return outcomeOf(a, "Defender reports that the live response failed", "the device did not take the live response within 2 hours; it may be offline")
 }
 
 // liveFailures is what the device said about the commands that failed. It is untrusted text.

@@ -201,18 +201,23 @@ func followDeviceAction(ctx context.Context, with hands, _ worker.Task, actionID
 	if err != nil {
 		return worker.Progress{}, err
 	}
+	return outcomeOf(a, "Defender reports that the action failed on the device", "the device did not take the action in time; it may be offline"), nil
+}
+
+// outcomeOf is how far a machine action has come, in words for one that failed and one that was not taken in time.
+func outcomeOf(a *mdecore.MachineAction, failed, timedOut string) worker.Progress {
 	p := worker.Progress{RemoteStatus: string(a.Status), State: approvals.StepAccepted}
 	switch {
 	case a.Status == mdecore.ActionSucceeded:
 		p.State = approvals.StepSucceeded
 	case a.Status == mdecore.ActionFailed:
-		p.State, p.Message = approvals.StepFailed, "Defender reports that the action failed on the device"
+		p.State, p.Message = approvals.StepFailed, failed
 	case a.Status == mdecore.ActionTimeOut:
-		p.State, p.Message = approvals.StepTimedOut, "the device did not take the action in time; it may be offline"
+		p.State, p.Message = approvals.StepTimedOut, timedOut
 	case a.Status.Terminal():
 		p.State, p.Message = approvals.StepCancelled, strings.TrimSpace("cancelled in Defender "+by(a.CancellationRequestor))
 	}
-	return p, nil
+	return p
 }
 
 func by(who string) string {
