@@ -62,35 +62,15 @@ func (c *compiled) actsOn(kind string) bool {
 
 // observed is targets with the facts that the tenant has of them now, and the devices that machine actions among them are on.
 func (p *Performer) observed(ctx context.Context, targets []approvals.Target) (now, behind []approvals.Target, err error) {
-	at, refs := make([]string, len(targets)), []ref(nil)
+	at := make([]string, len(targets))
 	for i, t := range targets {
-		switch t.Kind {
-		case kindDevice:
-			at[i] = strings.ToLower(t.ID)
-		case kindAction, kindForeignAction:
-			a, err := p.hands.reader.GetMachineAction(ctx, t.ID)
-			if mdecore.IsNotFound(err) {
-				return nil, nil, gone(t)
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			at[i] = strings.ToLower(a.MachineID)
-		default:
-			continue
+		if at[i], err = p.deviceOf(ctx, t); err != nil {
+			return nil, nil, err
 		}
-		refs = append(refs, ref{kind: refID, text: at[i]})
 	}
-	slices.SortFunc(refs, func(a, b ref) int { return strings.Compare(a.text, b.text) })
-	refs = slices.CompactFunc(refs, func(a, b ref) bool { return a.text == b.text })
-	s := &session{house: &house{reader: p.hands.reader, clock: p.clock, maxDevices: len(refs)}}
-	lists, err := s.findAll(ctx, refs)
+	found, err := p.devices(ctx, at)
 	if err != nil {
 		return nil, nil, err
-	}
-	found := map[string][]*mdecore.Machine{}
-	for i, r := range refs {
-		found[r.text] = lists[i]
 	}
 	now = slices.Clone(targets)
 	for i, t := range targets {
@@ -111,6 +91,41 @@ func (p *Performer) observed(ctx context.Context, targets []approvals.Target) (n
 		now[i] = device
 	}
 	return now, behind, nil
+}
+
+// deviceOf is the id, in lower case, of the device that a target is or is on; empty for what is ours.
+func (p *Performer) deviceOf(ctx context.Context, t approvals.Target) (string, error) {
+	switch t.Kind {
+	case kindDevice:
+		return strings.ToLower(t.ID), nil
+	case kindAction, kindForeignAction:
+		a, err := p.hands.reader.GetMachineAction(ctx, t.ID)
+		if mdecore.IsNotFound(err) {
+			return "", gone(t)
+		}
+		if err != nil {
+			return "", err
+		}
+		return strings.ToLower(a.MachineID), nil
+	}
+	return "", nil
+}
+
+// devices looks devices up, each once, by their ids.
+func (p *Performer) devices(ctx context.Context, ids []string) (map[string][]*mdecore.Machine, error) {
+	var refs []ref
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if id != "" {
+			refs = append(refs, ref{kind: refID, text: id})
+		}
+	}
+	s := &session{house: &house{reader: p.hands.reader, clock: p.clock, maxDevices: len(refs)}}
+	lists, err := s.findAll(ctx, refs)
+	found := make(map[string][]*mdecore.Machine, len(refs))
+	for i := range lists {
+		found[refs[i].text] = lists[i]
+	}
+	return found, err
 }
 
 func gone(t approvals.Target) error {
