@@ -213,6 +213,8 @@ func (w *Worker) recover(ctx context.Context, r approvals.Request, s approvals.S
 	defer cancel()
 	receipt, found, err := w.o.Performer.Find(askCtx, task(r, s), s.SentAt.Add(-clockSkew))
 	switch {
+	case (err != nil || found && receipt.ActionID == "") && w.now().Sub(s.SentAt) >= lookLimit:
+		return look(), w.lost(ctx, r, s, fmt.Sprintf("and for %d days the tenant could not be asked what became of it", lookLimit/(24*time.Hour)))
 	case err != nil || (found && receipt.ActionID == ""):
 		w.o.Logger.WarnContext(ctx, "a lost step could not be looked for", "request", r.ID, "step", s.Index, "error", err)
 		return look(), nil
@@ -221,14 +223,21 @@ func (w *Worker) recover(ctx context.Context, r approvals.Request, s approvals.S
 	case w.now().Sub(s.SentAt) < w.timing.Grace:
 		return look(), nil
 	}
-	by := change.By{At: w.now(), Actor: change.Worker, Detail: fmt.Sprintf(
-		"its answer was lost and no action tagged %s appeared within %v; look at the device's actions and decide",
-		approvals.Tag(r.ID, s.Index), w.timing.Grace)}
-	return look(), w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepUnknown, by))
+	return look(), w.lost(ctx, r, s, fmt.Sprintf("and no action tagged %s appeared within %v", approvals.Tag(r.ID, s.Index), w.timing.Grace))
 }
 
-// clockSkew is how far the tenant's clock may be behind ours.
-const clockSkew = 2 * time.Minute
+// lost leaves a step to people: nobody can tell whether it was done.
+func (w *Worker) lost(ctx context.Context, r approvals.Request, s approvals.StepStatus, why string) error {
+	by := change.By{At: w.now(), Actor: change.Worker, Detail: "its answer was lost " + why + "; look at the device's actions and decide"}
+	return w.moveStep(ctx, r, change.Step(r.ID, s, approvals.StepUnknown, by))
+}
+
+const (
+	// clockSkew is how far the tenant's clock may be behind ours.
+	clockSkew = 2 * time.Minute
+	// lookLimit is when a look-up that never answers ends: a request must not wait for ever.
+	lookLimit = 7 * 24 * time.Hour
+)
 
 // follow asks how far an accepted step has come.
 func (w *Worker) follow(ctx context.Context, r approvals.Request, s approvals.StepStatus) (move, error) {

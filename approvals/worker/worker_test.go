@@ -92,6 +92,24 @@ func TestATraceThatCannotBeLookedForIsNotUnknown(t *testing.T) {
 	})
 }
 
+func TestATraceThatCanNeverBeLookedForEndsAsUnknown(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := approved(l, 1)
+		l.Tenant.Forecast(lab.AnswerLost)
+		l.Tenant.Blind(errors.New("410"))
+		l.Work(r.ID)
+		l.Clock.Advance(7*24*time.Hour - time.Minute)
+		l.Work(r.ID)
+		require.Equal(t, approvals.StepSending, l.Get(r.ID).Steps[0].State)
+		l.Clock.Advance(time.Minute)
+		end := l.Settle(r.ID)
+		require.Equal(t, approvals.Unknown, end.State)
+		require.Contains(t, end.Steps[0].Message, "for 7 days the tenant could not be asked")
+		require.Len(t, l.Tenant.Sends(), 1)
+		l.Verified()
+	})
+}
+
 func TestACrashAfterTheMarkIsNotSentAgain(t *testing.T) {
 	for name, arrived := range map[string]bool{"the write arrived": true, "the write never left": false} {
 		t.Run(name, func(t *testing.T) {
