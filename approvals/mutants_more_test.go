@@ -18,6 +18,7 @@ func furtherMutants() []mutant {
 		{"what was allowed stood at its own time", "stood.go", "if len(r.Votes) == 0 {", "if false {", ".", "TestWhatWasAllowed"},
 		{"a child stood by itself", "stood.go", "if r.Parent != \"\" {", "if false {", ".", "TestADenialAnd"},
 		{"break-glass need not be policy's word", "quorum.go", "case !now.Terms.BreakGlass || now.Outcome != Confirm:", "case false:", ".", "TestBreakGlassIsWhat"},
+		{"a requester votes under two names", "ballot/ballot.go", "if !r.Requester.Same(voter) {", "if r.ID != \"\" {", "./ballot", "TestARequesterVotesUnderOneNameOnly"},
 		{"a click breaks the glass", "ballot/ballot.go", "case in.Verdict == approvals.VerdictConfirm && r.Terms.BreakGlass:", "case false:", "./ballot", "TestTheDialogAlone"},
 		{"a stop while the glass is broken is not seen", "ballot/breakglass.go", "if err := clear.Still(ctx, tx); err != nil {", "if err := clear.Still(ctx, tx); err != nil && r.ID == \"\" {", "./ballot", "TestAStopPressedWhile"},
 		{"any name breaks the glass", "ballot/breakglass.go", "case !typed[name]:", "case false:", "./ballot", "TestTheGlassHolds"},

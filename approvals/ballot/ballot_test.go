@@ -101,6 +101,23 @@ func TestAVoteIsStoredWithItsWords(t *testing.T) {
 	})
 }
 
+// Whoever has said yes to their own question under one name has no second vote under another.
+func TestARequesterVotesUnderOneNameOnly(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		other := lab.Person("ann.admin")
+		l.Directory.Link(lab.Ann().Person, other)
+		l.Use(lab.ParsePolicy(t, "rules:\n- {name: own, tools: [isolate_devices], outcome: confirm}\n"))
+		require.NoError(t, l.Cast(r.ID, lab.Person("ann"), approvals.VerdictConfirm))
+		require.Equal(t, approvals.Pending, l.Get(r.ID).State, "the policy it was asked under wants an approver as well")
+		lab.Kind(t, approvals.KindConflict, l.Cast(r.ID, other, approvals.VerdictDeny))
+		lab.Kind(t, approvals.KindConflict, l.Cast(r.ID, other, approvals.VerdictConfirm))
+		require.Len(t, l.Get(r.ID).Votes, 1)
+		l.Approve(r.ID, "bob")
+		require.Equal(t, approvals.Approved, l.Get(r.ID).State)
+	})
+}
+
 func types(events []approvals.Event) []string {
 	var out []string
 	for _, e := range events {
