@@ -51,9 +51,10 @@ func modelMutants() []mutant {
 }
 
 // TestTheModelKillsItsMutants counts how many of the mutants the random lives notice: all. It runs when MDE_TEST_MUTANTS is
-// set.
+// set: to 1 for each of them, or to 1/2 for every second one.
 func TestTheModelKillsItsMutants(t *testing.T) {
-	if os.Getenv("MDE_TEST_MUTANTS") == "" {
+	which := os.Getenv("MDE_TEST_MUTANTS")
+	if which == "" {
 		t.Skip("set MDE_TEST_MUTANTS=1 to build and test every mutant (some minutes)")
 	}
 	lives := mutantLives
@@ -62,8 +63,12 @@ func TestTheModelKillsItsMutants(t *testing.T) {
 		lives, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	all, killed := modelMutants(), 0
-	for _, m := range all {
+	all, killed, tried := modelMutants(), 0, 0
+	for i, m := range all {
+		if which == "1/2" && i%2 == 1 {
+			continue
+		}
+		tried++
 		t.Run(m.name, func(t *testing.T) {
 			out, err := m.test(t, livesEnv+"="+strconv.Itoa(lives))
 			require.Error(t, err, "the mutant lives: %d random lives did not notice", lives)
@@ -71,5 +76,5 @@ func TestTheModelKillsItsMutants(t *testing.T) {
 			killed++
 		})
 	}
-	t.Logf("the model killed %d of %d mutants", killed, len(all))
+	t.Logf("the model killed %d of %d mutants; there are %d", killed, tried, len(all))
 }
