@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/mde-ops/mde-ops/approvals"
 )
@@ -20,16 +21,21 @@ func declarations() []declaration {
 // that a face can offer the tools before those are there. It is what `make generate` wrote down; a dispatcher checks the
 // declarations themselves.
 func Catalogue() ([]Tool, error) {
-	written := generated()
-	tools := make([]Tool, len(written))
-	for i, g := range written {
-		tools[i] = g.tool
-	}
+	tools := slices.Clone(catalogue())
 	if len(tools) == 0 {
 		return nil, errors.New("the catalogue was not generated: run `make generate`")
 	}
 	return tools, nil
 }
+
+// catalogue is made once, because every start of a server waits for it.
+var catalogue = sync.OnceValue(func() []Tool {
+	var tools []Tool
+	for _, g := range generated() {
+		tools = append(tools, g.tool)
+	}
+	return tools
+})
 
 // Facts is what every tool states of itself, by name, from the declarations themselves: the vocabulary of policies, and what
 // a worker checks plans against.

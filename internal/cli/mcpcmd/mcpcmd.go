@@ -12,10 +12,14 @@ import (
 
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/internal/demo"
+	"github.com/mde-ops/mde-ops/tools"
 )
 
 // Run runs mde-mcp.
-func Run(ctx context.Context, env cli.Env) error { return cli.Execute(ctx, newCommand(env), env) }
+func Run(ctx context.Context, env cli.Env) error {
+	go func() { _, _ = tools.Catalogue() }() // the handshake needs it, and the settings are read meanwhile
+	return cli.Execute(ctx, newCommand(env), env)
+}
 
 func newCommand(env cli.Env) *cobra.Command {
 	var set cli.Settings
