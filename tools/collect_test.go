@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mde-ops/mde-ops/approvals"
-	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
@@ -63,7 +62,7 @@ func TestCollectingAgainAfterACrashKeepsOneManifestAndAsksForNoLink(t *testing.T
 	first, err := o.performer.Collect(t.Context(), task, r.Steps[0].ActionID) // and then the process dies
 	require.NoError(t, err)
 	o.Tenant.Fail(mdesim.Fault{Path: "/api/machineactions/*/getPackageUri", Kind: mdesim.FaultStatus, Status: 403}) // for good
-	require.Equal(t, "succeeded", o.collectDone(r.ID).Status)
+	require.Equal(t, "succeeded", o.finish(r.ID).Status)
 	kept := o.keptOf(r)
 	require.Len(t, kept, 1)
 	require.Contains(t, first.Message, kept[0].ID)
@@ -78,7 +77,7 @@ func TestTwoFilesOfTheSameContentHaveAManifestEach(t *testing.T) {
 		o.Tenant.PutDeviceFile(d.ID, name, []byte("same"))
 	}
 	r := o.collectAsked("get_file", `{"device":"host01","paths":["C:\\a.txt","C:\\b.txt"],"reason":"x"}`)
-	require.Equal(t, "succeeded", o.collectDone(r.ID).Status)
+	require.Equal(t, "succeeded", o.finish(r.ID).Status)
 	kept := o.keptOf(r)
 	require.Len(t, kept, 2)
 	require.ElementsMatch(t, []string{"a.txt", "b.txt"}, []string{kept[0].Name, kept[1].Name})
@@ -100,7 +99,7 @@ func TestADownloadThatBreaksLeavesNothingAndIsTriedAgain(t *testing.T) {
 	var refused *worker.Refused
 	require.False(t, errors.As(err, &refused))
 	require.Empty(t, o.keptOf(r))
-	require.Equal(t, "succeeded", o.collectDone(r.ID).Status)
+	require.Equal(t, "succeeded", o.finish(r.ID).Status)
 }
 
 // broken cuts every package after its first bytes.
@@ -159,7 +158,7 @@ func TestALostAnswerOfAPackageIsFoundByItsTag(t *testing.T) {
 	o := librarian(t)
 	o.Tenant.Fail(mdesim.Fault{Path: "/api/machines/*/collectInvestigationPackage", Kind: mdesim.FaultCutAfter})
 	r := o.collectAsked("collect_package", `{"devices":["host01"],"reason":"x"}`)
-	require.Equal(t, "succeeded", o.collectDone(r.ID).Status)
+	require.Equal(t, "succeeded", o.finish(r.ID).Status)
 	require.Equal(t, 1, o.Tenant.Writes())
 	require.Len(t, o.keptOf(r), 1)
 }
@@ -177,11 +176,4 @@ func TestPackagesArePlannedOnlyWhereTheyCanBeHad(t *testing.T) {
 	_, err := o.call("collect_package", `{"devices":["host01"],"reason":"again, other"}`)
 	require.Error(t, err)
 	require.ErrorContains(t, err, "already has an open action")
-}
-
-// push does the job of a request once.
-func (o *office) push(id string) {
-	o.t.Helper()
-	_, err := o.worker.Handle(o.t.Context(), store.Job{Kind: store.Advance, RequestID: id})
-	require.NoError(o.t, err)
 }

@@ -3,6 +3,8 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,7 +18,6 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
 	"github.com/mde-ops/mde-ops/approvals/policy"
-	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 	"github.com/mde-ops/mde-ops/tools/toolstest"
 )
@@ -29,22 +30,38 @@ import (
 //	                       it made is $REQUEST from then on
 //	approve WHO...         votes of $REQUEST's approvers; deny WHO WHY and confirm (by alice) likewise
 //	work                   the worker's part until $REQUEST has ended; what get_request then says goes to stdout
+//	until REGEXP           the same until get_request says something
 //	send                   the worker's part only until $REQUEST is sent
 //	later 5m               lets time pass
-//	fault KIND PATH [STATUS]  the next request to that path of the tenant goes wrong
+//	fault KIND [METHOD\ ]PATH [STATUS [SKIP]]
+//	                       a request to that path of the tenant goes wrong: the next, or the one after so many others
 //	writes N               fails unless the tenant has seen so many writes
 //	capture NAME REGEXP    keeps the first group, found in the last stdout, as $NAME
 //	device NAME            keeps the id of a device as $DEVICE
+//	content NAME TEXT      puts a file on $DEVICE
+//
+// Those that only whole stories need are in stories_test.go.
 func TestToolSessions(t *testing.T) {
+	playAll(t, "testdata/sessions/*.txtar", func(t *testing.T, _ string) *office {
+		t.Helper()
+		return staffedUnder(t, sessionPolicy(t))
+	})
+}
+
+// playAll plays the sessions that a pattern names, each in an office of its own.
+func playAll(t *testing.T, pattern string, staff func(t *testing.T, file string) *office) {
+	t.Helper()
 	t.Parallel()
-	files, err := filepath.Glob("testdata/sessions/*.txtar")
+	files, err := filepath.Glob(pattern)
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := &sitting{office: staffedUnder(t, sessionPolicy(t))}
-			testscript.Run(t, testscript.Params{Files: []string{file}, Cmds: s.words(), RequireUniqueNames: true})
+			s := &sitting{office: staff(t, file)}
+			words := s.words()
+			maps.Copy(words, s.storyWords())
+			testscript.Run(t, testscript.Params{Files: []string{file}, Cmds: words, RequireUniqueNames: true})
 		})
 	}
 }
@@ -104,52 +121,76 @@ func sessionPolicy(t *testing.T) approvals.Policy {
 // sitting is one session that is being played.
 type sitting struct {
 	*office
-	out string
+	out    string
+	raised time.Duration // how old the last batch of alerts is
 }
 
-func (s *sitting) words() map[string]func(*testscript.TestScript, bool, []string) {
-	always := func(fn func(*testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
-		return func(ts *testscript.TestScript, neg bool, args []string) {
-			if neg {
-				ts.Fatalf("! has no meaning here")
-			}
-			fn(ts, args)
+// word is what a script can say.
+type word = func(ts *testscript.TestScript, neg bool, args []string)
+
+// always is a word that takes so many arguments at least and can't be denied.
+func always(least int, fn func(*testscript.TestScript, []string)) word {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < least {
+			ts.Fatalf("this word takes %d arguments and no !", least)
 		}
+		fn(ts, args)
 	}
-	return map[string]func(*testscript.TestScript, bool, []string){
+}
+
+func (s *sitting) words() map[string]word {
+	return map[string]word{
 		"call":    s.play,
-		"approve": always(func(ts *testscript.TestScript, who []string) { s.vote(ts, approvals.VerdictApprove, "", who...) }),
-		"deny": always(func(ts *testscript.TestScript, args []string) {
+		"approve": always(1, func(ts *testscript.TestScript, who []string) { s.vote(ts, approvals.VerdictApprove, "", who...) }),
+		"deny": always(2, func(ts *testscript.TestScript, args []string) {
 			s.vote(ts, approvals.VerdictDeny, strings.Join(args[1:], " "), args[0])
 		}),
-		"confirm": always(func(ts *testscript.TestScript, _ []string) { s.vote(ts, approvals.VerdictConfirm, "", "alice") }),
-		"work":    always(s.work),
-		"send": always(func(ts *testscript.TestScript, _ []string) {
-			_, err := s.worker.Handle(s.t.Context(), store.Job{Kind: store.Advance, RequestID: ts.Getenv("REQUEST")})
-			ts.Check(err)
-		}),
-		"later": always(func(ts *testscript.TestScript, args []string) {
+		"confirm": always(0, func(ts *testscript.TestScript, _ []string) { s.vote(ts, approvals.VerdictConfirm, "", "alice") }),
+		"work":    always(0, func(ts *testscript.TestScript, _ []string) { s.show(ts, s.finish(ts.Getenv("REQUEST"))) }),
+		"until":   always(1, s.wait),
+		"send":    always(0, func(ts *testscript.TestScript, _ []string) { s.push(ts.Getenv("REQUEST")) }),
+		"later": always(1, func(ts *testscript.TestScript, args []string) {
 			d, err := time.ParseDuration(args[0])
 			ts.Check(err)
 			s.Clock.Add(d)
 		}),
-		"fault": always(s.fault),
-		"writes": always(func(ts *testscript.TestScript, args []string) {
-			if n := strconv.Itoa(s.Tenant.Writes()); n != args[0] {
+		"fault": always(2, s.fault),
+		"writes": always(1, func(ts *testscript.TestScript, args []string) {
+			if n := strconv.Itoa(s.writes()); n != args[0] {
 				ts.Fatalf("the tenant has seen %s writes", n)
 			}
 		}),
-		"capture": always(func(ts *testscript.TestScript, args []string) {
-			m := regexp.MustCompile(args[1]).FindStringSubmatch(s.out)
-			if len(m) < 2 {
-				ts.Fatalf("%s is not in: %s", args[1], s.out)
-			}
-			ts.Setenv(args[0], m[1])
-		}),
-		"device": always(func(ts *testscript.TestScript, args []string) {
+		"capture": always(2, func(ts *testscript.TestScript, args []string) { ts.Setenv(args[0], s.found(ts, args[1])[0]) }),
+		"device": always(1, func(ts *testscript.TestScript, args []string) {
 			ts.Setenv("DEVICE", s.Tenant.Device(args[0]).ID)
 		}),
+		"content": always(2, func(ts *testscript.TestScript, args []string) {
+			s.Tenant.PutDeviceFile(ts.Getenv("DEVICE"), args[0], []byte(args[1]))
+		}),
 	}
+}
+
+// writes counts the writing requests that the tenant has seen. A hunt is a POST and writes nothing.
+func (s *sitting) writes() int {
+	n := s.Tenant.Writes()
+	for r, times := range s.Tenant.Requests() {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/runHuntingQuery") {
+			n -= times
+		}
+	}
+	return n
+}
+
+// found are the first groups of everything in the last stdout that an expression matches; there is at least one.
+func (s *sitting) found(ts *testscript.TestScript, expr string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(expr).FindAllStringSubmatch(s.out, -1) {
+		all = append(all, m[1])
+	}
+	if len(all) == 0 {
+		ts.Fatalf("%s is not in: %s", expr, s.out)
+	}
+	return all
 }
 
 // say puts text on the stdout that the script looks at.
@@ -197,22 +238,33 @@ func (s *sitting) vote(ts *testscript.TestScript, verdict approvals.Verdict, why
 	}
 }
 
-func (s *sitting) work(ts *testscript.TestScript, _ []string) {
-	v := s.finish(ts.Getenv("REQUEST"))
+// show puts what get_request says of a request on stdout.
+func (s *sitting) show(ts *testscript.TestScript, v requestView) {
 	b, err := json.Marshal(v)
 	ts.Check(err)
 	s.say(ts, v.text()+"\n"+string(b))
 }
 
+// wait works until get_request says something.
+func (s *sitting) wait(ts *testscript.TestScript, args []string) {
+	expr := regexp.MustCompile(args[0])
+	id := ts.Getenv("REQUEST")
+	s.show(ts, s.until(id, func(approvals.Request) bool {
+		return expr.MatchString(s.ok("get_request", fmt.Sprintf(`{"id":%q}`, id)).Text)
+	}))
+}
+
 func (s *sitting) fault(ts *testscript.TestScript, args []string) {
-	if len(args) < 2 {
-		ts.Fatalf("usage: fault KIND PATH [STATUS]")
-	}
 	f := mdesim.Fault{Kind: mdesim.FaultKind(args[0]), Path: args[1]}
-	if len(args) > 2 {
-		status, err := strconv.Atoi(args[2])
-		ts.Check(err)
-		f.Status = status
+	if method, path, ok := strings.Cut(args[1], " "); ok {
+		f.Method, f.Path = method, path
+	}
+	for i, field := range []*int{&f.Status, &f.Skip} {
+		if len(args) > 2+i {
+			n, err := strconv.Atoi(args[2+i])
+			ts.Check(err)
+			*field = n
+		}
 	}
 	s.Tenant.Fail(f)
 }

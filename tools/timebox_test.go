@@ -155,6 +155,7 @@ func TestAnExtensionIsWrittenOnce(t *testing.T) {
 	o := staffed(t)
 	r := o.isolated(`["host01"]`, `,"for":"1h"`)
 	_, x := o.ask("extend_timebox", fmt.Sprintf(`{"id":%q,"for":"2h","reason":"x"}`, r.ID))
+	o.performer.hands.board = nil
 	_, err := o.performer.Apply(t.Context(), task(x))
 	var refused *worker.Refused
 	require.ErrorAs(t, err, &refused, "without switches nothing can be written")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
@@ -58,10 +59,12 @@ func staffedUnder(t *testing.T, p approvals.Policy) *office {
 		Store: o.DB, Policy: o.Policy, Signer: signer, Verifier: verifier, Directory: listed{}, Clock: o.Clock.Now,
 	})
 	require.NoError(t, err)
-	risks, err := Facts()
+	facts, err := Facts()
+	require.NoError(t, err)
+	o.performer.hands.board, err = control.New(control.Options{Store: o.DB, Tools: facts, Clock: o.Clock.Now})
 	require.NoError(t, err)
 	o.worker, err = worker.New(worker.Options{
-		Store: o.DB, Policy: o.Policy, Verifier: verifier, Directory: listed{}, Performer: o.performer, Tools: risks, Clock: o.Clock.Now,
+		Store: o.DB, Policy: o.Policy, Verifier: verifier, Directory: listed{}, Performer: o.performer, Tools: facts, Gate: o.Gate, Clock: o.Clock.Now,
 	})
 	require.NoError(t, err)
 	return o
@@ -75,20 +78,45 @@ func (o *office) approve(r approvals.Request) {
 	require.NoError(o.t, err)
 }
 
-// finish does the worker's job again and again, with time passing between, until the request is final.
-func (o *office) finish(id string) requestView {
+// push does the job of a request once.
+func (o *office) push(id string) {
 	o.t.Helper()
-	for range 100 {
-		_, err := o.worker.Handle(o.t.Context(), store.Job{Kind: store.Advance, RequestID: id})
-		require.NoError(o.t, err)
-		v := o.ok("get_request", fmt.Sprintf(`{"id":%q}`, id)).Output.(requestView)
-		if approvals.State(v.Status).Terminal() && v.Status != "pending_approval" {
-			return v
+	_, err := o.worker.Handle(o.t.Context(), store.Job{Kind: store.Advance, RequestID: id})
+	require.NoError(o.t, err)
+}
+
+// fetchAll does the jobs that fetch what the steps of a request gave.
+func (o *office) fetchAll(r approvals.Request) {
+	o.t.Helper()
+	for i, s := range r.Steps {
+		if s.State == approvals.StepAccepted {
+			_, err := o.worker.Handle(o.t.Context(), store.Job{Kind: store.Collect, RequestID: r.ID, Step: i})
+			require.NoError(o.t, err)
 		}
+	}
+}
+
+// until does the worker's jobs for a request again and again, with time passing between, until done says so.
+func (o *office) until(id string, done func(approvals.Request) bool) requestView {
+	o.t.Helper()
+	for range 200 {
+		o.push(id)
+		r, err := o.Gate.Get(o.t.Context(), id)
+		require.NoError(o.t, err)
+		if done(r) {
+			return o.ok("get_request", fmt.Sprintf(`{"id":%q}`, id)).Output.(requestView)
+		}
+		o.fetchAll(r)
 		o.Clock.Add(10 * time.Second)
 	}
-	o.t.Fatal("the request does not end")
+	o.t.Fatalf("request %s does not come so far", id)
 	return requestView{}
+}
+
+// finish is until the request is final.
+func (o *office) finish(id string) requestView {
+	o.t.Helper()
+	return o.until(id, func(r approvals.Request) bool { return r.State.Terminal() })
 }
 
 func TestAFleetIsIsolatedAndReleasedOnceEach(t *testing.T) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -25,11 +26,7 @@ func BenchmarkStart(b *testing.B) {
 	bare, ours := filepath.Join(dir, "bare"), filepath.Join(dir, "mde-mcp")
 	build(b, bare, "./internal/bench/bare")
 	build(b, ours, "./cmd/mde-mcp")
-	environ := []string{
-		"HOME=" + dir, "MDE_TENANT_ID=" + mdesim.DefaultTenantID, "MDE_BASE_URL=https://127.0.0.1:1", "MDE_AUTHORITY=https://127.0.0.1:1",
-		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID, "MDE_CLIENT_SECRET=bench", "MDE_USER=bench@contoso.com",
-		"MDE_STORE=sqlite:" + filepath.Join(dir, "gate.db"), "MDE_LOG_LEVEL=ERROR",
-	}
+	environ := unreachable(dir)
 	start(b, ours, environ) // the first start makes the store
 	var floor, mine []time.Duration
 	for b.Loop() {
@@ -40,6 +37,15 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(float64(median(mine).Microseconds())/1000, "mde-mcp-ms")
 	b.ReportMetric(float64(median(mine))/float64(median(floor)), "ratio")
 	b.ReportMetric(0, "ns/op")
+}
+
+// unreachable configures mde-mcp with a tenant that it can't reach, and with its store in dir.
+func unreachable(dir string) []string {
+	return []string{
+		"HOME=" + dir, "MDE_TENANT_ID=" + mdesim.DefaultTenantID, "MDE_BASE_URL=https://127.0.0.1:1", "MDE_AUTHORITY=https://127.0.0.1:1",
+		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID, "MDE_CLIENT_SECRET=bench", "MDE_USER=bench@contoso.com",
+		"MDE_STORE=sqlite:" + filepath.Join(dir, "gate.db"), "MDE_LOG_LEVEL=ERROR",
+	}
 }
 
 func build(b *testing.B, out, pkg string) {
@@ -75,7 +81,7 @@ func start(b *testing.B, path string, environ []string) time.Duration {
 	return took
 }
 
-func median(of []time.Duration) time.Duration {
+func median[N cmp.Ordered](of []N) N {
 	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
 }

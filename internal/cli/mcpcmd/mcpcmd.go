@@ -40,8 +40,8 @@ func newCommand(env cli.Env) *cobra.Command {
 	return root
 }
 
-// handshake is how long the start may take before memory is collected as usual.
-const handshake = 200 * time.Millisecond
+// handshake is how long the start may take before memory is collected as usual; the store is opened after it.
+const handshake = 100 * time.Millisecond
 
 // collectLater puts the first garbage collection off until the handshake is over: what the packages made as they were
 // initialised is just little enough for none, and a client waits. A GOGC of somebody's own stays as it is.
