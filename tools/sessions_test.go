@@ -102,7 +102,7 @@ func TestEveryToolHasASession(t *testing.T) {
 // sessionless are tools whose whole life needs other processes: the sessions of internal/cli have them.
 func sessionless(name string) bool {
 	switch name {
-	case approvals.ToolLift, approvals.ToolResume, approvals.ToolExtend, "undo_request", "fetch_evidence", "read_evidence":
+	case approvals.ToolLift, approvals.ToolResume, approvals.ToolExtend:
 		return true
 	}
 	return false

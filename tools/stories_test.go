@@ -139,12 +139,13 @@ func feed(ts *testscript.TestScript, args []string) {
 }
 
 // TestThePageOfStoriesTellsWhatIsPlayed holds docs/stories.md against the sessions: every session has its section, whose tools
-// are those that the session calls, and no section is without one.
+// are those that the session calls and whose count of writes is the session's last, and no section is without one.
 func TestThePageOfStoriesTellsWhatIsPlayed(t *testing.T) {
 	t.Parallel()
 	_, page, _ := strings.Cut(toolstest.Read(t, storyPage), "\n## ")
 	link := regexp.MustCompile(`\]\(\.\./tools/(testdata/sessions/stories/[a-z0-9_]+\.txtar)\)`)
 	called := regexp.MustCompile(`(?m)^(?:! )?call ([a-z_]+)`)
+	written := regexp.MustCompile(`(?m)^writes ([0-9]+)$`)
 	told := map[string]bool{}
 	for section := range strings.SplitSeq(page, "\n## ") {
 		title, _, _ := strings.Cut(section, "\n")
@@ -152,10 +153,13 @@ func TestThePageOfStoriesTellsWhatIsPlayed(t *testing.T) {
 		require.Len(t, links, 1, "section %q links to one session", title)
 		require.False(t, told[links[0][1]], "%s is told twice", links[0][1])
 		told[links[0][1]] = true
-		calls := map[string]bool{}
-		for _, m := range called.FindAllStringSubmatch(toolstest.Read(t, links[0][1]), -1) {
+		script, calls := toolstest.Read(t, links[0][1]), map[string]bool{}
+		for _, m := range called.FindAllStringSubmatch(script, -1) {
 			calls[m[1]] = true
 		}
+		counts := written.FindAllStringSubmatch(script, -1)
+		require.NotEmpty(t, counts, title)
+		require.Regexp(t, `Writes in all: `+counts[len(counts)-1][1]+`\b`, section, title)
 		require.Equal(t, slices.Sorted(maps.Keys(calls)), toolsNamedIn(t, section), "section %q names the tools that its session calls", title)
 	}
 	files, err := filepath.Glob(storyFiles)
