@@ -2,13 +2,20 @@
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RUNS ?= 1000
 
-.PHONY: help fmt lint test bench generate verify chaos mutants fuzz build demo
+.PHONY: help fmt lint test bench generate verify chaos mutants fuzz build demo image bundle
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## build both binaries into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+image: ## build both container images (Docker)
+	docker build -f deploy/Dockerfile --target mde-mcp -t mde-mcp .
+	docker build -f deploy/Dockerfile --target mde-slackbot -t mde-slackbot .
+
+bundle: ## pack mde-mcp as an MCP bundle for this machine, into dist/
+	go run ./internal/bundle --out dist --version $(or $(VERSION),0.0.0)
 
 demo: ## the main job on the simulated tenant
 	go run ./cmd/mde-mcp demo

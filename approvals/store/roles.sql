@@ -10,7 +10,9 @@ DECLARE name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['mde_mcp', 'mde_worker'] LOOP
         BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN -- who owns the tables need not be one who may make roles
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END LOOP;

@@ -350,3 +350,16 @@ func FuzzLoad(f *testing.F) {
 		require.False(t, bytes.ContainsRune([]byte(err.Error()), 0) && !strings.ContainsRune(name, 0), "values are quoted")
 	})
 }
+
+// Claude Desktop hands a bundle's placeholder on where an optional question was left empty.
+func TestABundlesUnansweredQuestionIsNoValue(t *testing.T) {
+	t.Parallel()
+	cfg := load(t, good("MDE_POLICY_FILE=${user_config.policy_file}", "MDE_TOOLSETS=${user_config.toolsets}")...)
+	require.Empty(t, cfg.Policy.File)
+	require.Empty(t, cfg.Surface.Toolsets)
+	require.False(t, cfg.Set["MDE_POLICY_FILE"])
+	_, err := Load(t.Context(), good("MDE_USER=${user_config.user} "), false)
+	require.ErrorContains(t, err, "MDE_USER")
+	_, err = Load(t.Context(), []string{"MDE_TENANT_ID=${user_config.tenant_id}"}, false)
+	require.ErrorContains(t, err, "MDE_TENANT_ID is not set")
+}

@@ -67,11 +67,17 @@ func newEnvironment(environ []string) *environment {
 		masked: make(map[string]bool), known: make(map[string]bool),
 	}
 	for _, kv := range environ {
-		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, "MDE_") && value != "" {
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, "MDE_") && value != "" && !unanswered(value) {
 			e.values[name] = value
 		}
 	}
 	return e
+}
+
+// unanswered reports whether a value is the name of a question of a bundle (.mcpb): clients hand that on where a person left
+// an optional question empty.
+func unanswered(value string) bool {
+	return strings.HasPrefix(value, "${user_config.") && strings.HasSuffix(value, "}")
 }
 
 // isSecret reports whether a setting may also be given as a file.

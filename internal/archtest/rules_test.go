@@ -28,6 +28,7 @@ func rules() []rule {
 		{"internal/attacks", everything(), "attacks are made on the whole house"},
 		{"internal/chaos", everything(), "crash tests drive the whole house"},
 		{"internal/demo", everything(), "a demo drives the whole house"},
+		{"internal/bundle", []string{"tools"}, "it packs what is built and lists what is offered"},
 		{"internal/gen", []string{"tools", "internal/opdoc", "mdecore/operations", "mdecore/mdesim"}, "generators read declarations"},
 	})
 }
@@ -96,6 +97,10 @@ func faceRules() []rule {
 			"approvals", "approvals/audit", "approvals/ballot", "approvals/control", "approvals/worker", "tools",
 			"internal/app", "internal/entra", "internal/slackbot",
 		}, "the one place that sees ballot and worker"},
+		{"internal/doctor", []string{
+			"approvals", "approvals/audit", "approvals/control", "approvals/policy", "approvals/store", "mdecore", "mdecore/operations",
+			"tools", "internal/app", "internal/azpipe", "internal/entra", "internal/oauth",
+		}, "it looks at everything that mde-mcp has, and at nothing that could approve or perform"},
 		{"internal/cli/...", []string{"internal/...", "tools", "approvals/..."}, "commands read arguments and call the app"},
 		{"cmd/mde-mcp", []string{"internal/cli", "internal/cli/mcpcmd"}, "main is a line"},
 		{"cmd/mde-slackbot", []string{"internal/cli", "internal/cli/slackcmd"}, "main is a line"},

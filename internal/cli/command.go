@@ -16,7 +16,7 @@ import (
 // Execute runs a command tree with the given surroundings.
 func Execute(ctx context.Context, root *cobra.Command, env Env) error {
 	root.SilenceErrors, root.SilenceUsage, root.TraverseChildren = true, true, true
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(flagError)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
@@ -54,13 +54,31 @@ type Settings struct {
 func (s *Settings) Bind(root *cobra.Command) {
 	root.PersistentFlags().StringVar(&s.Tenant, "tenant", TenantConfigured, `"sim" starts a simulated tenant and uses it`)
 	root.PersistentFlags().BoolVar(&s.CheckConfig, "check-config", false, "check the configuration, report every fault, and end")
+	_ = root.RegisterFlagCompletionFunc("tenant", OneOf("sim"))
+}
+
+// known refuses a --tenant that means nothing; an empty one too, because it may have been meant to be sim.
+func (s *Settings) known() error {
+	if s.Tenant != TenantConfigured && s.Tenant != "sim" {
+		return Usagef(`--tenant %q is not known: "sim" is, and without the flag MDE_TENANT_ID says which`, s.Tenant)
+	}
+	return nil
+}
+
+// Read reads the configuration for a command that reports itself what is wrong with it.
+func Read(ctx context.Context, env Env, set Settings) (cfg app.Config, faults, err error) {
+	if err := set.known(); err != nil {
+		return app.Config{}, nil, err
+	}
+	cfg, faults = app.Load(ctx, env.Environ, set.Tenant == "sim")
+	return cfg, faults, nil
 }
 
 // Load reads the configuration, checks it with check and the policy with it, and makes the log. Every fault is the
 // caller's, and all are reported together.
 func Load(ctx context.Context, env Env, set Settings, check func(app.Config) error) (app.Config, *slog.Logger, error) {
-	if set.Tenant != TenantConfigured && set.Tenant != "sim" { // an empty one too: it may have been meant to be sim
-		return app.Config{}, nil, Usagef(`--tenant %q is not known: "sim" is, and without the flag MDE_TENANT_ID says which`, set.Tenant)
+	if err := set.known(); err != nil {
+		return app.Config{}, nil, err
 	}
 	cfg, err := app.Load(ctx, env.Environ, set.Tenant == "sim")
 	err = app.JoinFaults(err, check(cfg))

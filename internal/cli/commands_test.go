@@ -55,6 +55,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"connected":   {connected, 1},    // connected N: wait until so many sockets are connected to the workspace
 		"slack":       {slackCommand, 3}, // slack NAME USER TEXT: type /mde TEXT in #security and set NAME to the request it made
 		"press":       {press, 3},        // press USER BUTTON TEXT: press a button of the card that shows TEXT
+		"clock-off":   {clockOff, 1},     // clock-off DURATION: the API's clock differs by so much from this machine's
 		"role":        {role, 3},         // role gives|takes VALUE USER: an app role of the reading application in Entra ID
 		"card":        {waitForCard, 1},  // card TEXT: wait for a message in #security that shows TEXT
 	} {

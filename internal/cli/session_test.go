@@ -57,6 +57,7 @@ func setUp(env *testscript.Env) error {
 			{ID: mdesim.DefaultAppID, Name: "worker", Secret: mdesim.DefaultAppSecret, Roles: mdesim.WriterRoles()},
 			{ID: mdesim.DefaultReaderID, Name: "reader", Secret: mdesim.DefaultReaderSecret, Roles: append(mdesim.ReaderRoles(),
 				mdesim.RoleReadApplications, mdesim.RoleReadGroups)},
+			{ID: narrowAppID, Name: "narrow", Secret: mdesim.DefaultReaderSecret, Roles: []string{"Machine.Read.All", "Alert.Read.All"}},
 		}},
 		workspace: new(slacksim.Workspace), running: make(map[string]*process),
 	}

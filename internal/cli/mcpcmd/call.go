@@ -67,7 +67,7 @@ func writeTools(w io.Writer, list []tools.Tool) error {
 }
 
 func callCommand(env cli.Env, set *cli.Settings) *cobra.Command {
-	return &cobra.Command{
+	return ownCompletion(&cobra.Command{
 		Use:   "call TOOL [WORD…] [--flag value…] [--json]",
 		Short: "run one tool; `mde-mcp tools` lists them",
 		Example: "  mde-mcp call get_device host01\n" +
@@ -77,7 +77,7 @@ func callCommand(env cli.Env, set *cli.Settings) *cobra.Command {
 		RunE: func(cmd *cobra.Command, words []string) error {
 			return call(cmd.Context(), env, *set, words)
 		},
-	}
+	}, callFlags)
 }
 
 // call runs one tool through the dispatcher, as every other face does.

@@ -54,6 +54,9 @@ func freezeCommand(env cli.Env, set *cli.Settings) *cobra.Command {
 		Short:   "stop the tools of one toolset now; `mde-mcp tools` names the tools",
 		Long:    "freeze is `mde-mcp stop` for the tools of one toolset. Approvers lift it in Slack, with `/mde lift TOOLSET`.",
 		Example: "  mde-mcp freeze response --reason \"change window of the network team\"",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			return cli.FirstOf(toolsetNames()...)(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, words []string) error {
 			if len(words) != 1 {
 				return cli.Usagef("freeze needs exactly one toolset; to stop everything use `mde-mcp stop`")

@@ -35,8 +35,9 @@ func newCommand(env cli.Env) *cobra.Command {
 	}
 	set.Bind(root)
 	surface.bind(root)
-	root.AddCommand(serveCommand(env, &set), callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env),
-		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set), liftCommand())
+	root.AddCommand(serveCommand(env, &set), callCommand(env, &set), toolsCommand(env), demoCommand(env), simulateCommand(env), doctorCommand(env, &set),
+		policyCommand(env, &set), auditCommand(env, &set), stopCommand(env, &set), freezeCommand(env, &set), stopsCommand(env, &set), liftCommand(),
+		cli.HealthCommand(env, "MDE_HTTP"))
 	return root
 }
 

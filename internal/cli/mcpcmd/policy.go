@@ -38,6 +38,7 @@ func policyCheckCommand(env cli.Env) *cobra.Command {
 		Short: "report every fault of a policy file with its line, and what is surely not meant",
 		Long: "check reads a policy file as the programs do, and looks further: rules that can never match, tools that nobody could\n" +
 			"approve. Exit code 0: no errors; 1: warnings, with --strict; 2: errors, with which no program starts.",
+		ValidArgsFunction: cli.YAMLFile,
 		RunE: func(_ *cobra.Command, words []string) error {
 			if len(words) != 1 {
 				return cli.Usagef("policy check needs exactly one file")
@@ -120,6 +121,7 @@ func policyTestCommand(env cli.Env) *cobra.Command {
 		Short: "try a policy file on a table of cases, by default FILE_test.yaml beside it",
 		Long: "test answers every case of the table by the policy and compares. Nothing is configured and nobody is called, so it serves\n" +
 			"in CI. Exit code 0: all as wanted; 1: some are not; 2: a file can't be used.",
+		ValidArgsFunction: cli.YAMLFile,
 		RunE: func(_ *cobra.Command, words []string) error {
 			if len(words) < 1 || len(words) > 2 {
 				return cli.Usagef("policy test needs a policy file, and may have a file of cases")
@@ -170,7 +172,7 @@ func policyTest(env cli.Env, file, casesFile string) error {
 }
 
 func policyExplainCommand(env cli.Env, set *cli.Settings) *cobra.Command {
-	return &cobra.Command{
+	return ownCompletion(&cobra.Command{
 		Use:   "explain [--as WHO] [--via slack|mcp|shell] [--verified] [--agent NAME] [--at TIME] [--group LIST] TOOL [WORD…] [--flag value…]",
 		Short: "plan a call of a tool on the tenant and say which rule answers, and why; nothing is sent",
 		Long: "explain plans a call as WHO would make it, with the devices as they are, and says which rule of MDE_POLICY_FILE (or of the\n" +
@@ -188,7 +190,7 @@ func policyExplainCommand(env cli.Env, set *cli.Settings) *cobra.Command {
 			}
 			return explain(cmd.Context(), env, *set, o, rest)
 		},
-	}
+	}, explainOwn)
 }
 
 // explaining are the flags of `policy explain`.

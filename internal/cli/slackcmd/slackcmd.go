@@ -46,7 +46,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "perform what was approved, without taking commands or votes",
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
-	}, keygenCommand(env), rolesCommand(env), demoCommand(env), auditcmd.Command(auditcmd.Program{
+	}, keygenCommand(env), rolesCommand(env), migrateCommand(env, &set), cli.HealthCommand(env, "MDE_METRICS_ADDR"), demoCommand(env), auditcmd.Command(auditcmd.Program{
 		Env: env, Set: &set, Buckets: buckets(),
 		Check: func(app.Config) error { return nil },
 	}))
