@@ -2,7 +2,7 @@
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RUNS ?= 1000
 
-.PHONY: help fmt lint test bench generate verify chaos mutants fuzz build demo image bundle
+.PHONY: help fmt lint test clients bench generate verify chaos mutants fuzz build demo image bundle
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ lint: ## vet and lint
 
 test: ## all tests; PostgreSQL's run when MDE_TEST_POSTGRES is set
 	go test -race -shuffle=on ./...
+
+clients: ## other people's suites and clients, which npm installs
+	bash .ci/clients
 
 bench: ## every benchmark with its baseline in the same run
 	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/azpipe/ ./internal/download/ ./internal/bench/

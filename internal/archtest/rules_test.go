@@ -28,6 +28,8 @@ func rules() []rule {
 		{"internal/attacks", everything(), "attacks are made on the whole house"},
 		{"internal/chaos", everything(), "crash tests drive the whole house"},
 		{"internal/demo", everything(), "a demo drives the whole house"},
+		{"internal/interop", nil, "other people's suites see programs, not packages"},
+		{"internal/interop/fixture", everything(), "what a suite is run against is the whole server"},
 		{"internal/bundle", []string{"tools"}, "it packs what is built and lists what is offered"},
 		{"internal/gen", []string{"tools", "internal/opdoc", "mdecore/operations", "mdecore/mdesim"}, "generators read declarations"},
 	})
@@ -70,6 +72,8 @@ func libraryRules() []rule {
 		{"internal/oauth", nil, "it judges tokens and knows neither tools nor faces nor requests"},
 		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
+		{"internal/telemetry", nil, "it measures what it is told of and knows nothing of what that is"},
+		{"internal/telemetry/telemetrytest", nil, "it reads what was sent as its receiver would, not as its sender"},
 		{"internal/simtenant", []string{"mdecore/mdesim"}, "it only starts the simulated tenant"},
 		{"internal/opdoc", nil, "it reads comments"},
 		{"internal/leaks", nil, "it judges texts and knows none of their writers"},
@@ -87,15 +91,15 @@ func faceRules() []rule {
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
 		{"internal/app", []string{
 			"approvals", "approvals/audit", "approvals/gate", "approvals/policy", "approvals/store", "mdecore", "mdecore/mdesim", "tools",
-			"internal/azpipe", "internal/evidence", "internal/nearest", "internal/simtenant",
+			"internal/azpipe", "internal/evidence", "internal/nearest", "internal/simtenant", "internal/telemetry",
 		}, "what both binaries need; neither ballot nor worker is in it"},
 		{"internal/app/mcpapp", []string{
 			"approvals", "tools", "internal/app", "internal/azpipe", "internal/evidence", "internal/evidence/container",
-			"internal/evidence/reading", "internal/mcpserver", "internal/oauth",
+			"internal/evidence/reading", "internal/mcpserver", "internal/oauth", "internal/telemetry",
 		}, "an assistant's process has neither ballot nor worker"},
 		{"internal/app/slackapp", []string{
 			"approvals", "approvals/audit", "approvals/ballot", "approvals/control", "approvals/worker", "tools",
-			"internal/app", "internal/entra", "internal/slackbot",
+			"internal/app", "internal/entra", "internal/slackbot", "internal/telemetry",
 		}, "the one place that sees ballot and worker"},
 		{"internal/doctor", []string{
 			"approvals", "approvals/audit", "approvals/control", "approvals/policy", "approvals/store", "mdecore", "mdecore/operations",
@@ -207,7 +211,8 @@ func TestTheServersBinaryHasNoCloudDrivers(t *testing.T) {
 		out, err := list.Output()
 		require.NoError(t, err)
 		for _, name := range strings.Fields(string(out)) {
-			if below(name, "gocloud.dev", "google.golang.org/grpc", "google.golang.org/api", "cloud.google.com/go") {
+			if below(name, "gocloud.dev", "google.golang.org/grpc", "google.golang.org/api", "cloud.google.com/go",
+				"go.opentelemetry.io/otel/exporters", "github.com/prometheus") {
 				reached = append(reached, name)
 			}
 		}
@@ -215,6 +220,27 @@ func TestTheServersBinaryHasNoCloudDrivers(t *testing.T) {
 	}
 	require.NotEmpty(t, packages("mde-slackbot"), "the worker writes with gocloud.dev; if it doesn't any more, this test looks for the wrong names")
 	require.Empty(t, packages("mde-mcp"))
+}
+
+// Everything else is instrumented from outside, so that what decides and what acts need no collector to be understood or tested.
+func TestOnlyTelemetryKnowsOpenTelemetry(t *testing.T) {
+	t.Parallel()
+	pkgs, fset := tree(t)
+	known := 0
+	for _, dir := range sortedDirs(pkgs) {
+		for _, f := range pkgs[dir].files {
+			for _, imp := range f.Imports {
+				switch {
+				case !strings.HasPrefix(imp.Path.Value, `"go.opentelemetry.io/`):
+				case below(dir, "internal/telemetry"):
+					known++
+				default:
+					t.Errorf("%s: only internal/telemetry may import OpenTelemetry", fset.Position(imp.Pos()))
+				}
+			}
+		}
+	}
+	require.NotZero(t, known)
 }
 
 // In mde-mcp only the demo, which starts a whole simulated house, may reach the bot.

@@ -44,8 +44,13 @@ type Options struct {
 	// besides loopback ones.
 	MaxBody int64
 	Hosts   []string
+	// Extend adds to what is offered what no tool of ours is. Test suites do, whose own tools are then served as ours are.
+	Extend func(*server.MCPServer)
 	// Varies says that principals are offered different tools, so that nobody may share a list of them.
 	Varies bool
+	// Watch is told of every call of a tool, and what it returns of the outcome: ok, asked, failed, panicked or the kind of
+	// refusal. Nobody is when nil. It must not block.
+	Watch func(ctx context.Context, c Begun) (context.Context, func(outcome string))
 }
 
 // Server offers tools to MCP clients. It is safe for concurrent use.
@@ -97,7 +102,7 @@ func New(o Options) (*Server, error) {
 		scope = mcp.CacheScopePrivate
 	}
 	s := &Server{o: o, log: o.Logger}
-	s.mcp = server.NewMCPServer("mde-ops", o.Version,
+	s.mcp = server.NewMCPServer("mde-ops", o.Version, append(o.observed(),
 		server.WithTitle("Microsoft Defender for Endpoint operations"),
 		server.WithInstructions(instructions(o.Tools)),
 		server.WithToolCapabilities(false), // the list never changes while the program runs
@@ -105,13 +110,16 @@ func New(o Options) (*Server, error) {
 		server.WithToolFilter(offeredTo),
 		server.WithRecovery(),
 		server.WithLogger(o.Logger),
-	)
+	)...)
 	for _, t := range o.Tools {
 		offered, err := offer(t)
 		if err != nil {
 			return nil, err
 		}
 		s.mcp.AddTool(offered, s.handler(t.Name))
+	}
+	if o.Extend != nil {
+		o.Extend(s.mcp)
 	}
 	return s, nil
 }
@@ -140,17 +148,21 @@ func offer(t tools.Tool) (mcp.Tool, error) {
 // don't see, and never lets a panic out.
 func (s *Server) handler(name string) server.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (res *mcp.CallToolResult, err error) {
+		ctx, end := s.begin(ctx, name, req)
+		var given *mcp.CallToolResult // none after a panic
+		var wrong error
+		defer func() { end(given, wrong) }()
 		defer func() {
 			if p := recover(); p != nil {
 				s.log.ErrorContext(ctx, "a tool panicked", "tool", name, "panic", fmt.Sprint(p))
 				res, err = failure("The call failed inside the server and nothing was sent to Defender by it; the server's log has the cause."), nil
 			}
 		}()
-		res, err = s.call(ctx, name, req)
-		if err != nil {
-			return s.failed(ctx, name, err), nil
+		given, wrong = s.call(ctx, name, req)
+		if wrong != nil {
+			return s.failed(ctx, name, wrong), nil
 		}
-		return res, nil
+		return given, nil
 	}
 }
 

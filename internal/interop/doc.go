@@ -1,0 +1,4 @@
+// Package interop checks the MCP server with what other people wrote: the protocol's conformance suite, the Inspector's strict
+// look at schemas, and (from internal/demo) clients of the official SDKs. Only tests use it. Those that need Node run in
+// `make clients`, which installs the packages that package.json names.
+package interop
