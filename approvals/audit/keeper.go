@@ -179,6 +179,13 @@ func (k *Keeper) Checkpoint(ctx context.Context) (Checkpoint, error) {
 	}
 }
 
+// Last is the last checkpoint that this keeper knows of, without looking anew; the zero value before it has looked.
+func (k *Keeper) Last() Checkpoint {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last
+}
+
 // next is the checkpoint that is to be written, or the last one when there is nothing new.
 func (k *Keeper) next(ctx context.Context) (Checkpoint, error) {
 	next := Checkpoint{Origin: k.o.Origin, Number: k.last.Number + 1, At: k.o.Clock().UTC().Truncate(time.Millisecond)}

@@ -58,6 +58,13 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"clock-off":   {clockOff, 1},     // clock-off DURATION: the API's clock differs by so much from this machine's
 		"role":        {role, 3},         // role gives|takes VALUE USER: an app role of the reading application in Entra ID
 		"card":        {waitForCard, 1},  // card TEXT: wait for a message in #security that shows TEXT
+		"collects":    {collects, 0},     // start a collector of traces and point the programs at it
+		"admin":       {admin, 2},        // admin NAME VARIABLE: set it to the address at which a process answers numbers and probes
+		"fetches":     {fetches, 2},      // fetches STATUS URL [HEADER]: ask until the answer has that status
+		"counts":      {counts, 3},       // counts URL METRIC LEAST: scrape until a metric, as NAME{LABEL=VALUE}, is that much
+		"spans":       {spans, 2},        // spans NAME KEY=VALUE: wait for a span of that name with that attribute
+		"untold":      {untold, 1},       // untold WORD…: no span has one of these words, or a secret
+		"logs-json":   {logsJSON, 1},     // logs-json NAME…: every line of these processes' logs is JSON, and has no secret
 	} {
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < c.least {

@@ -15,6 +15,7 @@ import (
 	"github.com/mde-ops/mde-ops/internal/cli/mcpcmd"
 	"github.com/mde-ops/mde-ops/internal/cli/slackcmd"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
+	"github.com/mde-ops/mde-ops/internal/telemetry/telemetrytest"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
 
@@ -47,6 +48,7 @@ type surroundings struct {
 	running   map[string]*process
 	locks     []func()
 	bot       map[string]string // the variables of mde-slackbot
+	collector *telemetrytest.Collector
 }
 
 type surroundingsKey struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -51,26 +52,19 @@ func explain(what string, err error) error {
 // Check asks Slack whether everything that the bot is configured with exists and is allowed: the bot token, the app-level
 // token, the responder group and every channel. All faults are reported together; none shows a token.
 func (b *Bot) Check(ctx context.Context) error {
-	if _, err := b.slack.api.AuthTestContext(ctx); err != nil {
-		return explain("the bot token", err)
+	w := workspace{api: b.slack.api, responders: b.responders.Slack, channels: b.channels, approvals: b.approvalChannel, socket: true}
+	seen := w.look(ctx)
+	if len(seen) == 1 && seen[0].Err != nil {
+		return seen[0].Err // without its token nothing else could be asked
 	}
 	var faults []string
-	note := func(err error) {
-		if err != nil {
-			faults = append(faults, err.Error())
+	for _, s := range seen {
+		switch {
+		case s.Err != nil:
+			faults = append(faults, s.Err.Error())
+		case s.Doubt != "":
+			b.log.WarnContext(ctx, s.Doubt, "what", s.What)
 		}
-	}
-	if _, _, err := b.slack.api.StartSocketModeContext(ctx); err != nil {
-		note(explain("the app-level token", err))
-	}
-	if group := b.responders.Slack; group != "" {
-		if _, err := b.slack.api.GetUserGroupMembersContext(ctx, group); err != nil {
-			note(explain("the responder group "+group, err))
-		}
-	}
-	note(b.checkChannel(ctx, "the approval channel", b.approvalChannel))
-	for _, c := range b.channels {
-		note(b.checkChannel(ctx, "the channel for commands", c))
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("slack is not set up: %s", strings.Join(faults, "; "))
@@ -78,18 +72,132 @@ func (b *Bot) Check(ctx context.Context) error {
 	return nil
 }
 
-func (b *Bot) checkChannel(ctx context.Context, what, id string) error {
-	info, err := b.slack.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
-	switch {
-	case errorCode(err) == "missing_scope":
-		b.log.WarnContext(ctx, "the channel can't be checked without the scope channels:read (groups:read for a private one)", "channel", id)
-		return nil // posting does not need the scope
-	case err != nil:
-		return explain(what+" "+id, err)
-	case info.IsArchived:
-		return fmt.Errorf("%s %s: %s", what, id, hint("is_archived"))
-	case id == b.approvalChannel && !info.IsMember && !info.IsIM:
-		return fmt.Errorf("%s %s: %s", what, id, hint("not_in_channel"))
+// Workspace is what a bot is configured with. Empty fields are not looked at.
+type Workspace struct {
+	APIURL, BotToken, AppToken string
+	ResponderGroup             string
+	ApproverGroups             []string // ids of the Slack groups that policy asks
+	Channels                   []string
+	ApprovalChannel            string
+}
+
+// Sight is what Slack says of one thing. No field shows a token.
+type Sight struct {
+	What, Said string
+	// Doubt is what a person should look at, though the bot can work.
+	Doubt string
+	// Err says why the bot can't work.
+	Err error
+}
+
+// LookAt asks Slack about everything that a bot is configured with. It posts nothing.
+func LookAt(ctx context.Context, o Workspace) ([]Sight, error) {
+	c, err := newClient(clientOptions{APIURL: o.APIURL, BotToken: o.BotToken, AppToken: o.AppToken})
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	w := workspace{
+		api: c.api, responders: o.ResponderGroup, approvers: o.ApproverGroups, channels: o.Channels, approvals: o.ApprovalChannel,
+		socket: o.AppToken != "",
+	}
+	return w.look(ctx), nil
+}
+
+// workspace asks Slack about what a bot is configured with.
+type workspace struct {
+	api        *slack.Client
+	responders string
+	approvers  []string
+	channels   []string
+	approvals  string
+	socket     bool
+}
+
+func (w workspace) look(ctx context.Context) []Sight {
+	me, err := w.api.AuthTestContext(ctx)
+	if err != nil {
+		return []Sight{{What: "bot token", Err: explain("the bot token", err)}}
+	}
+	seen := []Sight{{What: "bot token", Said: fmt.Sprintf("it is %s of %s", me.User, me.Team)}}
+	if s, known := scopes(me.Header.Get("X-Oauth-Scopes")); known {
+		seen = append(seen, s)
+	}
+	if w.socket {
+		seen = append(seen, w.lookAtSocket(ctx))
+	}
+	if w.responders != "" {
+		seen = append(seen, w.group(ctx, "responder group", w.responders))
+	}
+	for _, id := range w.approvers {
+		seen = append(seen, w.group(ctx, "approver group", id))
+	}
+	if w.approvals != "" {
+		seen = append(seen, w.channel(ctx, "approval channel", w.approvals))
+	}
+	for _, id := range w.channels {
+		seen = append(seen, w.channel(ctx, "channel for commands", id))
+	}
+	return seen
+}
+
+// needed are the scopes without which the bot can't do its work.
+func needed() []string {
+	return []string{"commands", "chat:write", "users:read", "users:read.email", "usergroups:read"}
+}
+
+// scopes compares what the token may do with what the bot needs; false when Slack did not say.
+func scopes(header string) (Sight, bool) {
+	if header == "" {
+		return Sight{}, false
+	}
+	var held, missing []string
+	for s := range strings.SplitSeq(header, ",") {
+		held = append(held, strings.TrimSpace(s))
+	}
+	for _, s := range needed() {
+		if !slices.Contains(held, s) {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 {
+		return Sight{What: "scopes", Err: fmt.Errorf("the bot token lacks %s: %s", strings.Join(missing, ", "), hint("missing_scope"))}, true
+	}
+	return Sight{What: "scopes", Said: "enough: " + strings.Join(needed(), ", ")}, true
+}
+
+// lookAtSocket asks for an address to connect to, as a bot does at its start. Nothing connects there.
+func (w workspace) lookAtSocket(ctx context.Context) Sight {
+	if _, _, err := w.api.StartSocketModeContext(ctx); err != nil {
+		return Sight{What: "app-level token", Err: explain("the app-level token", err)}
+	}
+	return Sight{What: "app-level token", Said: "Slack gives an address to connect to"}
+}
+
+func (w workspace) group(ctx context.Context, what, id string) Sight {
+	members, err := w.api.GetUserGroupMembersContext(ctx, id)
+	switch {
+	case err != nil:
+		return Sight{What: what, Err: explain("the "+what+" "+id, err)}
+	case len(members) == 0:
+		return Sight{What: what, Doubt: fmt.Sprintf("nobody is in %s: add people to the user group", id)}
+	}
+	return Sight{What: what, Said: fmt.Sprintf("%s has %d people", id, len(members))}
+}
+
+func (w workspace) channel(ctx context.Context, what, id string) Sight {
+	s := Sight{What: what}
+	info, err := w.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
+	switch {
+	case errorCode(err) == "missing_scope": // posting does not need the scope
+		s.Doubt = fmt.Sprintf("%s can't be checked without the scope channels:read (groups:read for a private channel)", id)
+	case err != nil:
+		s.Err = explain("the "+what+" "+id, err)
+	case info.IsArchived:
+		s.Err = fmt.Errorf("the %s %s: %s", what, id, hint("is_archived"))
+	case id == w.approvals && !info.IsMember && !info.IsIM:
+		s.Err = fmt.Errorf("the %s %s: %s", what, id, hint("not_in_channel"))
+	default:
+		s.Said = id + " can be used"
+	}
+	return s
 }

@@ -57,10 +57,17 @@ func serve(ctx context.Context, env cli.Env, set cli.Settings, surface surfaceFl
 		cli.SayGood(env, cfg.Notes()...)
 		return nil
 	}
+	if cfg, err = cfg.Measure(ctx, "mde-mcp", cli.Version(), log); err != nil {
+		return err
+	}
+	defer cfg.EndMeasuring(ctx, log)
 	opened, cancel := context.WithCancel(context.WithoutCancel(ctx)) // calls may go on for a while after the end was asked for
 	opening := mcpapp.Begin(opened, cfg, mcpapp.Options{Log: log})
 	defer opening.Close()
 	defer cancel() // an opening that still runs ends before it is waited for
+	if err := numbers(ctx, cfg, opening, log); err != nil {
+		return err
+	}
 	if cfg.HTTP.Listen != "" {
 		return overHTTP(ctx, env, cfg, opening, log)
 	}
@@ -75,6 +82,21 @@ func serve(ctx context.Context, env cli.Env, set cli.Settings, surface surfaceFl
 		return nil
 	}
 	return err
+}
+
+// numbers answers scrapes and probes until ctx ends, where that is configured. On standard input and output there may be many
+// of this process on a machine, one for each window of a client: there all but the first do without.
+func numbers(ctx context.Context, cfg app.Config, opening *mcpapp.Opening, log *slog.Logger) error {
+	admin, err := opening.Admin(ctx, cfg, log)
+	switch {
+	case err != nil && cfg.HTTP.Listen == "":
+		log.WarnContext(ctx, "numbers and probes are not answered by this process", "error", err)
+		return nil
+	case err != nil || admin == nil:
+		return err
+	}
+	go admin.Serve(ctx)
+	return nil
 }
 
 // overHTTP serves until ctx is done. Standard output gets one line: where.

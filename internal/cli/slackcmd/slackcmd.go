@@ -46,7 +46,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "perform what was approved, without taking commands or votes",
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
-	}, keygenCommand(env), rolesCommand(env), migrateCommand(env, &set), cli.HealthCommand(env, "MDE_METRICS_ADDR"), demoCommand(env), auditcmd.Command(auditcmd.Program{
+	}, keygenCommand(env), rolesCommand(env), doctorCommand(env, &set), migrateCommand(env, &set), cli.HealthCommand(env, "MDE_METRICS_ADDR"), demoCommand(env), auditcmd.Command(auditcmd.Program{
 		Env: env, Set: &set, Buckets: buckets(),
 		Check: func(app.Config) error { return nil },
 	}))
@@ -81,6 +81,10 @@ func run(ctx context.Context, env cli.Env, set cli.Settings, as role) error {
 		cli.SayGood(env, notes...)
 		return nil
 	}
+	if cfg, err = cfg.Measure(ctx, "mde-slackbot", cli.Version(), log); err != nil {
+		return err
+	}
+	defer cfg.EndMeasuring(ctx, log)
 	a, err := slackapp.Open(ctx, cfg, slackapp.Options{Log: log, Buckets: buckets()})
 	if err != nil {
 		return err
