@@ -20,6 +20,9 @@ func NewBudgets(maxWait time.Duration) *Budgets { return azpipe.NewBudgets(maxWa
 // DefaultLimit is the call rate that most pages of the API state: 100 calls a minute and 1,500 an hour.
 func DefaultLimit() Limit { return azpipe.DefaultLimit() }
 
+// Watch is told of every call that a client makes: what, never for whom; how it ended, and the ids to find it by.
+type Watch = azpipe.Watch
+
 // Priority is the rank of a call among those that wait for the budget of the same endpoint.
 type Priority = azpipe.Priority
 

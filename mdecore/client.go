@@ -57,6 +57,8 @@ type Options struct {
 	RetryDelay time.Duration
 	// MaxWait is the longest wait taken before a call is handed back with RetryAfter; 60 s when zero.
 	MaxWait time.Duration
+	// Watch is told of every call, for traces and metrics; nobody is when nil.
+	Watch Watch
 }
 
 // Client calls the MDE API of one tenant. It is safe for concurrent use.
@@ -131,7 +133,7 @@ func newService(cred azcore.TokenCredential, opts Options, endpoint, scope strin
 		Endpoint: endpoint, Scope: scope, Credential: cred,
 		HTTPClient: opts.HTTPClient,
 		MaxRetries: opts.MaxRetries, RetryDelay: opts.RetryDelay, MaxWait: opts.MaxWait,
-		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID,
+		Budgets: opts.Budgets, Account: opts.AppID + "@" + opts.TenantID, Watch: opts.Watch,
 	})
 	return service{pipeline: pipeline, endpoint: strings.TrimRight(endpoint, "/")}, err
 }
@@ -296,10 +298,16 @@ func (c *Client) log(ctx context.Context, op, endpoint string, resp *http.Respon
 	attrs := []slog.Attr{slog.String("op", op), slog.String("endpoint", endpoint), slog.Duration("took", took)}
 	if resp != nil {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
+		if id := azpipe.ServiceRequestID(resp); id != "" {
+			attrs = append(attrs, slog.String("service_request_id", id))
+		}
 	}
 	var failed *Error
-	if errors.As(err, &failed) {
+	switch {
+	case errors.As(err, &failed):
 		attrs = append(attrs, slog.String("error", failed.Error()), slog.String("request_id", failed.RequestID))
+	case resp != nil && resp.Request != nil:
+		attrs = append(attrs, slog.String("request_id", resp.Request.Header.Get("x-ms-client-request-id")))
 	}
 	c.logger.LogAttrs(ctx, slog.LevelDebug, "mde call", attrs...)
 }

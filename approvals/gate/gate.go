@@ -27,6 +27,8 @@ type Options struct {
 	Poll time.Duration
 	// NewID makes request ids; eight random Crockford base32 characters unless set.
 	NewID func() string
+	// Watch is told of every submission of a tool's plan, and what it returns of what became of it; nobody is when nil.
+	Watch func(ctx context.Context, tool string) (context.Context, func(approvals.Request, error))
 }
 
 // Gate lets planned calls in and says how far they have come. It is safe for concurrent use.
@@ -38,6 +40,7 @@ type Gate struct {
 	clock  func() time.Time
 	logger *slog.Logger
 	newID  func() string
+	watch  func(ctx context.Context, tool string) (context.Context, func(approvals.Request, error))
 	feed   *feed
 }
 
@@ -49,7 +52,7 @@ func New(o Options) (*Gate, error) {
 	case o.Policy == nil:
 		return nil, errors.New("the gate has no policy: without one nothing may run")
 	}
-	g := &Gate{store: o.Store, policy: o.Policy, tools: o.Tools, clock: o.Clock, logger: o.Logger, newID: o.NewID}
+	g := &Gate{store: o.Store, policy: o.Policy, tools: o.Tools, clock: o.Clock, logger: o.Logger, newID: o.NewID, watch: o.Watch}
 	if g.clock == nil {
 		g.clock = time.Now
 	}
@@ -115,6 +118,10 @@ func (g *Gate) List(ctx context.Context, f store.Filter) ([]approvals.Request, e
 	}
 	return rows, nil
 }
+
+// Stops lists the stops in force, as far as this gate can tell: it believes a lift that the audit tells of, and a worker looks
+// at the votes behind it.
+func (g *Gate) Stops(ctx context.Context) ([]approvals.Stop, error) { return g.board.InForce(ctx) }
 
 // VerifyAudit checks the audit's chain and that every stored state is what its last row says.
 func (g *Gate) VerifyAudit(ctx context.Context) (approvals.AuditReport, error) {

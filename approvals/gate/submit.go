@@ -34,6 +34,17 @@ const submitAttempts = 4
 // The error is KindInvalid when the call must be mended, KindDenied when policy says no or the person asks too often,
 // KindHeld while people have stopped it, and KindConflict when the person can't join what is open.
 func (g *Gate) Submit(ctx context.Context, s Submission) (approvals.Request, error) {
+	if g.watch == nil {
+		return g.take(ctx, s)
+	}
+	ctx, end := g.watch(ctx, s.Plan.Tool)
+	r, err := g.take(ctx, s)
+	end(r, err)
+	return r, err
+}
+
+// take is Submit, with nobody watching.
+func (g *Gate) take(ctx context.Context, s Submission) (approvals.Request, error) {
 	s, err := g.admitted(s)
 	if err != nil {
 		return approvals.Request{}, g.refuse(ctx, s, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/store"
 	"github.com/mde-ops/mde-ops/internal/azpipe"
 	"github.com/mde-ops/mde-ops/internal/evidence"
+	"github.com/mde-ops/mde-ops/internal/telemetry"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -37,9 +38,9 @@ type Base struct {
 func NewLogger(w io.Writer, cfg Log) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: cfg.Level}
 	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(telemetry.Logs(slog.NewJSONHandler(w, opts)))
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(telemetry.Logs(slog.NewTextHandler(w, opts)))
 }
 
 // Open builds the base: with the simulated tenant it is started first and the configuration completed with its
@@ -75,7 +76,7 @@ func (b *Base) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Tools: facts, Logger: b.Log, Clock: b.Config.Clock}); err != nil {
+	if b.Gate, err = gate.New(gate.Options{Store: b.Store, Policy: b.Policy, Tools: facts, Logger: b.Log, Clock: b.Config.Clock, Watch: b.Config.watchGate()}); err != nil {
 		return err
 	}
 	b.onClose(b.Gate.Close)

@@ -38,6 +38,7 @@ func (c Config) common() faults {
 	bad = append(bad, c.Timing.check()...)
 	bad = append(bad, c.Audit.check()...)
 	bad = append(bad, c.evidence()...)
+	bad = append(bad, c.Telemetry.check(c.OTel)...)
 	if id := c.Policy.RoleAppID; id != "" && !guidText().MatchString(id) {
 		bad.add("MDE_ENTRA_APP_ID: %q is not valid here: want the client id (a GUID) of the application whose app roles approve", id)
 	}

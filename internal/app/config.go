@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/mde-ops/mde-ops/internal/telemetry"
 )
 
 // Config is everything that can be set, by environment variables. docs/configuration.md lists them; a test keeps that
@@ -25,6 +27,8 @@ type Config struct {
 	Evidence Evidence
 	Timing   Timing
 	Log      Log
+	// Telemetry is who is told how the program does.
+	Telemetry Telemetry
 
 	// Sim is set by `--tenant sim`: a simulated tenant is started and used instead of a real one.
 	Sim bool
@@ -34,6 +38,10 @@ type Config struct {
 	StoreOnly bool
 	// Set holds the names of the variables that had a value, so that a refusal can name them.
 	Set map[string]bool
+	// OTel are the environment's OTEL_* variables. Some hold keys.
+	OTel map[string]Secret
+	// Meter measures the program; nothing does when nil. Measure makes it.
+	Meter *telemetry.Telemetry `env:", noinit" json:"-"`
 	// SecretFiles are the files that secrets were read from, by the variable that named them.
 	SecretFiles map[string]string
 }
@@ -176,7 +184,7 @@ func LoadStore(ctx context.Context, environ []string) (Config, error) {
 func loadInto(ctx context.Context, environ []string, cfg Config) (Config, error) {
 	env := newEnvironment(environ)
 	faults := env.process(ctx, &cfg)
-	cfg.Set, cfg.SecretFiles = env.set(), env.files
+	cfg.Set, cfg.SecretFiles, cfg.OTel = env.set(), env.files, otelVariables(environ)
 	faults = append(faults, env.faults()...)
 	faults = append(faults, cfg.common()...)
 	return cfg, faults.err()

@@ -171,7 +171,7 @@ func (b *Base) Client(cred Credential) (*mdecore.Client, *azpipe.Renewable, erro
 	client, err := mdecore.New(signIn, mdecore.Options{
 		Cloud: cloud, CAFile: t.CAFile, Logger: b.Log, TenantID: t.ID, AppID: cred.ClientID,
 		WriteTimeout: b.Config.Timing.WriteTimeout, Budgets: b.budgets,
-		Limit: t.limit(),
+		Limit: t.limit(), Watch: b.Config.watchAPI(),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the client of the tenant: %w", err)

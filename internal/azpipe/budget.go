@@ -115,10 +115,14 @@ func (p budgetPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if !op.Reads && !isRead(req.Raw().Method) {
 		ctx = WithPriority(ctx, Containment)
 	}
-	if err := p.budgets.Take(ctx, p.account, op.Endpoint, op.Limit); err != nil {
+	watched, began := tallyOf(ctx), time.Now()
+	err := p.budgets.Take(ctx, p.account, op.Endpoint, op.Limit)
+	watched.stood(time.Since(began))
+	if err != nil {
 		return nil, err
 	}
 	resp, err := req.Next()
+	watched.sent(resp)
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 		if wait, ok := RetryAfter(resp.Header, time.Now()); ok {
 			p.budgets.pause(p.account, op.Endpoint, op.Limit, wait)

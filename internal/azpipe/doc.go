@@ -4,6 +4,7 @@
 // devices: azcore sends a POST again after a 5xx answer or a cut connection, sends its bearer token to whatever host a
 // link names, and leaves SAS signatures readable in transport errors. In order, from the caller to the wire:
 //
+//	watch        tells whoever measures how each call went, if anybody does
 //	request id   x-ms-client-request-id, so that a call can be found again in the service's log
 //	retry        429 by Retry-After for every method; 5xx, 408 and cut connections for reads only
 //	host pin     refuses any host but the configured one, before a token is asked for

@@ -39,6 +39,8 @@ type Options struct {
 	Budgets *Budgets
 	// Account is the application and tenant that the service counts calls for.
 	Account string
+	// Watch is told of every call; nobody is when nil.
+	Watch Watch
 }
 
 // New returns a pipeline with all policies of the package. Its requests may carry an Operation.
@@ -60,9 +62,13 @@ func New(opts Options) (runtime.Pipeline, error) {
 	if opts.Budgets == nil {
 		opts.Budgets = NewBudgets(opts.MaxWait)
 	}
+	var watched []policy.Policy
+	if opts.Watch != nil {
+		watched = []policy.Policy{watchPolicy{opts.Watch}}
+	}
 	return runtime.NewPipeline(opts.Module, opts.Version, runtime.PipelineOptions{
 		// All of ours stand before azcore's retry policy, which would replace their errors by the context's.
-		PerCall: []policy.Policy{
+		PerCall: append(watched,
 			runtime.NewRequestIDPolicy(),
 			newRetryPolicy(opts),
 			hostPin{want: origin(endpoint)},
@@ -74,7 +80,7 @@ func New(opts Options) (runtime.Pipeline, error) {
 			}),
 			attemptPolicy{},
 			bufferPolicy{maxBody: maxBodyOf(opts)},
-		},
+		),
 	}, &policy.ClientOptions{
 		// azcore's retry policy is switched off: it would send writes again.
 		Retry:     policy.RetryOptions{MaxRetries: -1},

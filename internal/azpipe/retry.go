@@ -35,7 +35,12 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 			return resp, err
 		}
 		drain(resp)
-		if err := sleep(ctx, wait); err != nil {
+		began := time.Now()
+		err = sleep(ctx, wait)
+		if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+			tallyOf(ctx).stood(time.Since(began))
+		}
+		if err != nil {
 			// Only refused requests and reads come here, so for a write this is a certain "not sent".
 			return nil, &UnsentError{Err: err}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack/socketmode"
@@ -42,7 +43,7 @@ type Options struct {
 	BotToken, AppToken string
 	// Dispatcher runs the tools behind commands, Gate reads requests, Ballot takes votes, Store remembers deliveries and
 	// cards, People tells who pressed. All are needed.
-	Dispatcher *tools.Dispatcher
+	Dispatcher Dispatcher
 	Gate       *gate.Gate
 	Ballot     *ballot.Box
 	Store      *store.DB
@@ -65,12 +66,15 @@ type Options struct {
 	HTTPClient *http.Client
 }
 
+// Dispatcher runs tools; *tools.Dispatcher does.
+type Dispatcher interface {
+	Tools() []tools.Tool
+	Call(ctx context.Context, c tools.Call) (tools.Result, error)
+	Plan(ctx context.Context, c tools.Call) (approvals.Plan, error)
+}
+
 // The parts of other packages that the bot calls.
 type (
-	dispatcher interface {
-		Call(ctx context.Context, c tools.Call) (tools.Result, error)
-		Plan(ctx context.Context, c tools.Call) (approvals.Plan, error)
-	}
 	requests interface {
 		Get(ctx context.Context, id string) (approvals.Request, error)
 		Answer(ctx context.Context, plan approvals.Plan, by approvals.Requester) (approvals.Decision, error)
@@ -93,7 +97,7 @@ type Bot struct {
 	sockets    []*socketmode.Client
 	people     *People
 	grammar    *grammar
-	dispatcher dispatcher
+	dispatcher Dispatcher
 	requests   requests
 	box        ballotBox
 	memory     memory
@@ -105,6 +109,7 @@ type Bot struct {
 	deadline        time.Duration
 	clock           func() time.Time
 	log             *slog.Logger
+	up              []atomic.Bool // which of the sockets are connected
 }
 
 // New checks the options, all faults together, and makes a bot. It calls nobody; Check does.
@@ -128,6 +133,7 @@ func New(o Options) (*Bot, error) {
 	for range o.Connections {
 		b.sockets = append(b.sockets, newSocket(c))
 	}
+	b.up = make([]atomic.Bool, len(b.sockets))
 	return b, nil
 }
 

@@ -58,7 +58,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	var sockets, loops, handlers sync.WaitGroup
 	for i, socket := range b.sockets {
 		sockets.Go(func() { s.supervise(connected, i, socket) })
-		loops.Go(func() { s.loop(intake, socket) })
+		loops.Go(func() { s.loop(intake, i, socket) })
 	}
 	for range workers {
 		handlers.Go(func() { s.work(s.commands, b.onCommand) })
@@ -112,6 +112,7 @@ func (s *session) handle(e envelope, handle func(context.Context, envelope)) {
 func (s *session) supervise(ctx context.Context, number int, socket *socketmode.Client) {
 	for ctx.Err() == nil {
 		err := socket.RunContext(ctx)
+		s.bot.up[number].Store(false)
 		if ctx.Err() != nil {
 			return
 		}
@@ -148,12 +149,13 @@ func permanent(err error) error {
 }
 
 // loop takes one connection's events in. It never handles them itself, so a slow handler can't stop the reading.
-func (s *session) loop(ctx context.Context, socket *socketmode.Client) {
+func (s *session) loop(ctx context.Context, number int, socket *socketmode.Client) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case ev := <-socket.Events:
+			s.bot.noteConnection(number, ev.Type)
 			s.take(ctx, socket, ev)
 		}
 	}
@@ -179,6 +181,26 @@ func (s *session) take(ctx context.Context, socket *socketmode.Client, ev socket
 		s.bot.log.InfoContext(ctx, "a Slack connection is open")
 	case socketmode.EventTypeConnecting, socketmode.EventTypeInvalidAuth, socketmode.EventTypeHello, socketmode.EventTypeDisconnect:
 	}
+}
+
+// noteConnection keeps whether a connection is up.
+func (b *Bot) noteConnection(number int, event socketmode.EventType) {
+	switch event { //nolint:exhaustive // the others say nothing of it
+	case socketmode.EventTypeConnected, socketmode.EventTypeHello:
+		b.up[number].Store(true)
+	case socketmode.EventTypeConnecting, socketmode.EventTypeDisconnect, socketmode.EventTypeConnectionError, socketmode.EventTypeInvalidAuth:
+		b.up[number].Store(false)
+	}
+}
+
+// Connected reports whether Slack can reach the bot: at least one connection is up.
+func (b *Bot) Connected() bool {
+	for i := range b.up {
+		if b.up[i].Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // connectionError stops the bot when the library would try for ever what can't succeed.

@@ -18,6 +18,7 @@ import (
 	"github.com/mde-ops/mde-ops/internal/evidence/container"
 	"github.com/mde-ops/mde-ops/internal/evidence/reading"
 	"github.com/mde-ops/mde-ops/internal/mcpserver"
+	"github.com/mde-ops/mde-ops/internal/telemetry"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -86,6 +87,7 @@ func NewCaller(cfg app.Config, signIn azcore.TokenCredential) (*app.Caller, erro
 type Opening struct {
 	open    func() (*App, error)
 	surface app.Surface
+	meter   *telemetry.Telemetry
 
 	mu    sync.Mutex
 	done  chan struct{} // closed when the try that runs has ended; nil before the first
@@ -114,6 +116,7 @@ func Begin(ctx context.Context, cfg app.Config, o Options) *Opening {
 		}
 		return a, err
 	}}
+	p.measure(cfg, o.Log)
 	time.AfterFunc(headStart, func() { p.begin() })
 	return p
 }
@@ -130,7 +133,9 @@ func (a *App) notePolicy(ctx context.Context) {
 func Ready(a *App) *Opening {
 	done := make(chan struct{})
 	close(done)
-	return &Opening{done: done, app: a, surface: a.Config.Surface}
+	p := &Opening{done: done, app: a, surface: a.Config.Surface}
+	p.measure(a.Config, a.Log)
+	return p
 }
 
 // begin begins a try unless one runs or has done its work, and returns what its end closes.
@@ -194,7 +199,7 @@ func (p *Opening) Server(version string, log *slog.Logger) (*mcpserver.Server, e
 // options are a server's whose calls are all one person's.
 func (p *Opening) options(list []tools.Tool, version string, log *slog.Logger) mcpserver.Options {
 	return mcpserver.Options{
-		Tools: list, Version: version, Logger: log,
+		Tools: list, Version: version, Logger: log, Watch: p.watch(list),
 		Dispatcher: func(ctx context.Context) (mcpserver.Caller, error) {
 			a, err := p.Wait(ctx)
 			if err != nil {

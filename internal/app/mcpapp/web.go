@@ -44,7 +44,7 @@ func (p *Opening) Web(cfg app.Config, o WebOptions) (*mcpserver.Web, error) {
 	}
 	web := mcpserver.HTTPOptions{
 		PerMinute: cfg.HTTP.PerMinute, AtOnce: cfg.HTTP.AtOnce, Origins: cfg.HTTP.Origins, Proxies: networks, Remote: cfg.HTTP.Remote(),
-		Ready: p.isOpen, More: o.More, Clock: cfg.Clock,
+		Ready: p.isOpen, More: numbers(cfg, o.More), Clock: cfg.Clock,
 	}
 	if cfg.HTTP.Signed() {
 		if err := door.lock(cfg); err != nil {

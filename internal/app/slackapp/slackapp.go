@@ -56,6 +56,7 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 		base.Close()
 		return nil, err
 	}
+	a.measure()
 	return a, nil
 }
 
@@ -141,7 +142,7 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	if err != nil {
 		return nil, err
 	}
-	performer, err := tools.NewPerformer(tools.PerformerOptions{
+	acts, err := tools.NewPerformer(tools.PerformerOptions{
 		Reader: client, Writer: client, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate, Clock: a.Config.Clock,
 	})
 	if err != nil {
@@ -150,7 +151,7 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	t := a.Config.Timing
 	return worker.New(worker.Options{
 		Store: a.Store, Policy: a.Policy, Verifier: verifier, Directory: people,
-		Performer: performer, Tools: facts, Notifier: notifier, Logger: a.Log, Clock: a.Config.Clock,
+		Performer: &performer{acts, a.Config.Meter}, Tools: facts, Notifier: notifier, Logger: a.Log, Clock: a.Config.Clock,
 		Board: a.board, Gate: a.Gate, Restored: a.restored(),
 		Timing: worker.Timing{
 			Poll: t.Poll, Grace: t.Grace, SendLimit: t.SendLimit, WriteTimeout: t.WriteTimeout,
@@ -186,7 +187,7 @@ func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifi
 	slack := a.Config.Slack
 	return slackbot.New(slackbot.Options{
 		APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), AppToken: slack.AppToken.Reveal(),
-		Dispatcher: dispatcher, Gate: a.Gate, Ballot: box, Store: a.Store, People: people, Board: a.board,
+		Dispatcher: &commands{dispatcher, a.Config.Meter, app.Toolsets()}, Gate: a.Gate, Ballot: box, Store: a.Store, People: people, Board: a.board,
 		ResponderGroup: approvals.Group{Name: "responders", Slack: slack.ResponderGroup}, Channels: slack.Channels, ApprovalChannel: slack.ApprovalChannel,
 		Logger: a.Log, Clock: a.Config.Clock,
 	})
@@ -198,6 +199,11 @@ func (a *App) RunWorker(ctx context.Context) error {
 		return fmt.Errorf("the worker can't start: %w", err)
 	}
 	stopAudit := a.startAudit(ctx)
+	if err := a.startAdmin(ctx); err != nil {
+		err = errors.Join(err, a.stopWorker(ctx))
+		stopAudit()
+		return err
+	}
 	a.Log.Info("the worker runs")
 	<-ctx.Done()
 	err := a.stopWorker(ctx)
@@ -218,6 +224,9 @@ func (a *App) RunBot(ctx context.Context) error {
 		return errors.New("there is no vote signing key, so nobody could vote: set MDE_VOTE_SIGNING_KEY or run `mde-slackbot worker`")
 	}
 	if err := a.Bot.Check(ctx); err != nil {
+		return err
+	}
+	if err := a.startAdmin(ctx); err != nil {
 		return err
 	}
 	if err := a.Worker.Start(ctx); err != nil {
