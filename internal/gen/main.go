@@ -59,23 +59,31 @@ func page() (string, error) {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, t.Risk, cell(t.Brief()))
 	}
 	for _, t := range list {
-		section(&b, t)
+		if err := section(&b, t); err != nil {
+			return "", err
+		}
 	}
 	return b.String(), nil
 }
 
-func section(b *strings.Builder, t tools.Tool) {
+func section(b *strings.Builder, t tools.Tool) error {
+	needs, err := permissions(t)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", t.Name, t.Summary)
 	fmt.Fprintf(b, "Risk `%s`; read-only %s, destructive %s, idempotent %s, open world %s.\n\n", t.Risk,
 		yes(t.Annotations.ReadOnly), yes(t.Annotations.Destructive), yes(t.Annotations.Idempotent), yes(t.Annotations.OpenWorld))
+	b.WriteString(strings.TrimSpace(offered(t)+" "+needs) + "\n\n")
 	if len(t.Args) == 0 {
 		b.WriteString("It takes no arguments.\n")
-		return
+		return nil
 	}
 	b.WriteString("| argument | type | | what it is |\n| --- | --- | --- | --- |\n")
 	for _, a := range t.Args {
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, kind(a), need(a), cell(a.Description))
 	}
+	return nil
 }
 
 func kind(a tools.Arg) string {
