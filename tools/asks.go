@@ -100,8 +100,14 @@ func exposureAsks() map[string]Asks {
 func changingAsks() map[string]Asks {
 	indicators := []string{"ListIndicators"}
 	return map[string]Asks{
-		"tag_devices":         {Reads: toFind(), Works: []string{"AddOrRemoveMachineTag", "GetMachine"}},
-		"set_device_value":    {Reads: toFind(), Works: []string{"SetDeviceValue", "GetMachine"}},
+		"tag_devices":      {Reads: toFind(), Works: []string{"AddOrRemoveMachineTag", "GetMachine"}},
+		"set_device_value": {Reads: toFind(), Works: []string{"SetDeviceValue", "GetMachine"}},
+		"export_assessment": {Works: []string{
+			"ExportBaselineComplianceAssessmentFiles", "ExportBrowserExtensionsAssessmentFiles", "ExportCertificateAssessmentFiles",
+			"ExportHardwareFirmwareAssessmentFiles", "ExportInformationGatheringFiles",
+			"ExportNonCPESoftwareInventoryAssessmentFiles", "ExportSecureConfigAssessmentFiles", "ExportSoftwareInventoryAssessmentFiles",
+			"ExportSoftwareVulnerabilitiesAssessmentFiles",
+		}},
 		"create_alert":        {Reads: []string{"ListMachines", "ListMachineAlerts"}, Works: []string{"CreateAlertByReference", "GetMachine"}},
 		"update_alerts":       {Reads: []string{"GetAlert"}, Works: []string{"UpdateAlert", "GetAlert"}},
 		"update_incident":     {Reads: []string{"GetIncident"}, Works: []string{"UpdateIncident", "GetIncident"}},

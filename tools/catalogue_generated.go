@@ -713,6 +713,19 @@ func generated() []generatedTool {
 			InputSchema:  []byte("{\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"string\",\"description\":\"What to list\",\"enum\":[\"certificates\",\"browser_extensions\",\"extension_permissions\",\"firmware\",\"software\",\"non_product_code\",\"vulnerabilities\",\"vulnerability_changes\",\"configurations\",\"baseline_profiles\",\"baseline_configurations\",\"baseline_assessment\"]},\"device\":{\"type\":\"string\",\"description\":\"Only of this device\"},\"since\":{\"type\":\"string\",\"description\":\"Of vulnerability_changes\"},\"limit\":{\"type\":\"integer\",\"description\":\"Most to return\",\"default\":20,\"minimum\":1,\"maximum\":200},\"cursor\":{\"type\":\"string\",\"description\":\"From the last answer\"},\"fields\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"Only these fields\"}},\"required\":[\"kind\"],\"additionalProperties\":false}"),
 			OutputSchema: []byte("{\"type\":\"object\",\"properties\":{\"rows\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":true},\"description\":\"untrusted text: rows of the kind, with the API's own field names\"},\"cursor\":{\"type\":\"string\",\"description\":\"for the next page; absent on the last\"},\"note\":{\"type\":\"string\",\"description\":\"what was left out\"}},\"required\":[\"rows\"],\"additionalProperties\":true}"),
 		}},
+		{"fa5b64b0730652b0", Tool{
+			Name: "export_assessment", Title: "Export an assessment",
+			Summary: "Ask to bring the whole export of an assessment of all devices into evidence, as files of JSON lines. Others must approve it in Slack.",
+			Toolset: "exposure", Surface: "toolset", Risk: "collect", Untrusted: true,
+			Annotations: Annotations{ReadOnly: false, Destructive: true, Idempotent: false, OpenWorld: true},
+			Args: []Arg{
+				{Name: "kind", Type: "string", Description: "What to export", Required: true, Positional: true, Enum: []string{"software", "software_without_product_code", "vulnerabilities", "configurations", "baselines", "browser_extensions", "certificates", "firmware", "information_gathering"}, Default: "", Min: 0, Max: 0, form: ""},
+				{Name: "reason", Type: "string", Description: "Why; approvers read it", Required: false, Positional: false, Enum: []string(nil), Default: "", Min: 0, Max: 400, form: ""},
+				{Name: "dry_run", Type: "boolean", Description: "Plan only", Required: false, Positional: false, Enum: []string(nil), Default: "", Min: 0, Max: 0, form: ""},
+			},
+			InputSchema:  []byte("{\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"string\",\"description\":\"What to export\",\"enum\":[\"software\",\"software_without_product_code\",\"vulnerabilities\",\"configurations\",\"baselines\",\"browser_extensions\",\"certificates\",\"firmware\",\"information_gathering\"]},\"reason\":{\"type\":\"string\",\"description\":\"Why; approvers read it\"},\"dry_run\":{\"type\":\"boolean\",\"description\":\"Plan only\"}},\"required\":[\"kind\"],\"additionalProperties\":false}"),
+			OutputSchema: []byte("{\"type\":\"object\",\"properties\":{\"request_id\":{\"type\":\"string\",\"description\":\"for get_request\"},\"status\":{\"type\":\"string\",\"description\":\"planned or pending\"},\"next\":{\"type\":\"string\",\"description\":\"what to do; names are untrusted text\"}},\"required\":[\"status\",\"next\"],\"additionalProperties\":true}"),
+		}},
 		{"4f0b5cfc49a4b078", Tool{
 			Name: "list_evidence", Title: "List evidence",
 			Summary: "List collected evidence: where it came from, who approved, hashes. Never content; fetch_evidence asks for that.",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,70 @@ func TestPackagesArePlannedOnlyWhereTheyCanBeHad(t *testing.T) {
 	_, err := o.call("collect_package", `{"devices":["host01"],"reason":"again, other"}`)
 	require.Error(t, err)
 	require.ErrorContains(t, err, "already has an open action")
+}
+
+// exportStarted is a request for an export that is being fetched, and its task.
+func exportStarted(t *testing.T) (*office, approvals.Request) {
+	t.Helper()
+	o := librarian(t)
+	return o, o.collectStarted(o.collectAsked("export_assessment", `{"kind":"software","reason":"x"}`).ID)
+}
+
+func TestAnExportGoesOnAtTheNextFile(t *testing.T) {
+	t.Parallel()
+	o, r := exportStarted(t)
+	files := func() int {
+		n := 0
+		for asked, times := range o.Tenant.Requests() {
+			if strings.HasSuffix(asked.Path, ".json.gz") {
+				n += times
+			}
+		}
+		return n
+	}
+	o.Tenant.Fail(mdesim.Fault{Path: "/storage/**", Status: http.StatusForbidden, Skip: 1, Times: -1})
+	_, err := o.performer.Collect(t.Context(), task(r), r.Steps[0].ActionID)
+	require.Error(t, err)
+	require.Len(t, o.keptOf(r), 1)
+	o.Tenant.ClearFaults()
+	before := files()
+	p, err := o.performer.Collect(t.Context(), task(r), r.Steps[0].ActionID)
+	require.NoError(t, err)
+	kept := o.keptOf(r)
+	require.Greater(t, len(kept), 1)
+	require.Equal(t, len(kept)-1, files()-before, "the first file is not fetched again")
+	require.Contains(t, p.Message, fmt.Sprintf("%d files", len(kept)))
+	for _, m := range kept {
+		require.Equal(t, "gzip", m.Unpacked.Archive)
+		require.NotEmpty(t, m.Unpacked.SHA256)
+		require.NotContains(t, fmt.Sprint(m, p), "sig=")
+	}
+}
+
+func TestAnExportThatIsCutIsNotKept(t *testing.T) {
+	t.Parallel()
+	o, r := exportStarted(t)
+	o.Tenant.Fail(mdesim.Fault{Path: "/storage/**", Kind: mdesim.FaultTruncated, Times: -1})
+	_, err := o.performer.Collect(t.Context(), task(r), r.Steps[0].ActionID)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "sig=")
+	require.Empty(t, o.keptOf(r))
+	o.Tenant.ClearFaults()
+	require.Equal(t, "succeeded", o.finish(r.ID).Status, "the next try keeps all of it")
+}
+
+func TestAnExportIsRefusedWhereItCannotBeKept(t *testing.T) {
+	t.Parallel()
+	o, r := exportStarted(t)
+	h := o.performer.hands
+	h.evidence = nil
+	_, err := collectExport(t.Context(), h, task(r), r.Steps[0].ActionID)
+	var refused *worker.Refused
+	require.ErrorAs(t, err, &refused, "without a store nothing is fetched")
+	_, err = applyExport(t.Context(), h, task(r))
+	require.ErrorAs(t, err, &refused)
+	other := task(r)
+	other.Step.Target = "passwords"
+	_, err = o.performer.Collect(t.Context(), other, r.Steps[0].ActionID)
+	require.ErrorAs(t, err, &refused, "only what Defender exports")
 }

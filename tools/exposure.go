@@ -13,7 +13,7 @@ import (
 func exposureTools() []declaration {
 	return []declaration{
 		listVulnerabilities(), getVulnerability(), listSoftware(), getSoftware(), listRecommendations(), listRemediations(), getExposure(),
-		getDeviceHealth(), listInventory(),
+		getDeviceHealth(), listInventory(), exportAssessment(),
 	}
 }
 
