@@ -87,6 +87,9 @@ func exposureAsks() map[string]Asks {
 			"ListMachines", "ListMachineRecommendations", "GetRecommendation", "ListRecommendationMachines",
 		}},
 		"list_remediations": {Reads: []string{"ListRemediationTasks"}, Parts: []string{"GetRemediationTask", "ListRemediationTaskMachines"}},
+		"list_authenticated_scans": {Reads: []string{"ListScanDefinitions"}, Parts: []string{
+			"ListScanAgents", "GetScanHistoryByDefinition", "GetScanHistoryBySession",
+		}},
 		"list_inventory": {Parts: []string{
 			"ExportBaselineComplianceAssessment", "ExportBrowserExtensionsAssessment", "ExportCertificateAssessment",
 			"ExportHardwareFirmwareAssessment", "ExportNonCPESoftwareInventoryAssessment", "ExportSecureConfigAssessment",
@@ -102,6 +105,11 @@ func changingAsks() map[string]Asks {
 	return map[string]Asks{
 		"tag_devices":      {Reads: toFind(), Works: []string{"AddOrRemoveMachineTag", "GetMachine"}},
 		"set_device_value": {Reads: toFind(), Works: []string{"SetDeviceValue", "GetMachine"}},
+		"set_authenticated_scan": {
+			Reads: []string{"ListMachines", "ListScanAgents"}, Parts: []string{"ListScanDefinitions"},
+			Works: []string{"CreateScanDefinition", "UpdateScanDefinition", "GetMachine"},
+		},
+		"delete_authenticated_scans": {Reads: []string{"ListScanDefinitions"}, Works: []string{"BatchDeleteScanDefinitions"}},
 		"export_assessment": {Works: []string{
 			"ExportBaselineComplianceAssessmentFiles", "ExportBrowserExtensionsAssessmentFiles", "ExportCertificateAssessmentFiles",
 			"ExportHardwareFirmwareAssessmentFiles", "ExportInformationGatheringFiles",

@@ -14,6 +14,7 @@ func exposureTools() []declaration {
 	return []declaration{
 		listVulnerabilities(), getVulnerability(), listSoftware(), getSoftware(), listRecommendations(), listRemediations(), getExposure(),
 		getDeviceHealth(), listInventory(), exportAssessment(),
+		listScans(), setScan(), deleteScans(),
 	}
 }
 

@@ -32,7 +32,7 @@ type world struct {
 func open(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{House: toolstest.Open(t, toolstest.Options{NewID: func() string { return "REQ00001" }}), agents: make(chan string, 100)}
-	d, err := tools.NewDispatcher(tools.Options{Reader: w.Reader, Gate: w.Gate, Tenant: mdesim.DefaultTenantID, Cloud: "simulated", Clock: w.Clock.Now})
+	d, err := tools.NewDispatcher(tools.Options{Reader: w.Reader, Gate: w.Gate, Evidence: w.Evidence, Tenant: mdesim.DefaultTenantID, Cloud: "simulated", Clock: w.Clock.Now})
 	require.NoError(t, err)
 	o := Options{Tools: catalogue(t), Dispatcher: Ready(d), Requester: w.requester, Version: "test"}
 	for _, c := range change {

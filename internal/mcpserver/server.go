@@ -38,6 +38,9 @@ type Options struct {
 	StartWait time.Duration
 	// ProgressEvery is the shortest time between two notifications of progress of one call; 1 s unless set.
 	ProgressEvery time.Duration
+	// WatchEvery is the shortest time between two looks at a resource that a client subscribed to, 1 s unless set; PollEvery is
+	// after which time it is looked at when nothing announced a change, 1 min unless set.
+	WatchEvery, PollEvery time.Duration
 	// AskWait is how long the person behind an older client may take to answer; 2 min unless set.
 	AskWait time.Duration
 	// MaxBody bounds one message, in bytes; 1 MiB unless set. Hosts are further Host names that HTTP requests may carry,
@@ -58,6 +61,9 @@ type Server struct {
 	mcp *server.MCPServer
 	o   Options
 	log *slog.Logger
+
+	offered map[string]bool // names of tools
+	watches *watches        // nil when nothing can be subscribed to
 }
 
 const (
@@ -91,6 +97,12 @@ func New(o Options) (*Server, error) {
 	if o.AskWait <= 0 {
 		o.AskWait = defaultAskWait
 	}
+	if o.WatchEvery <= 0 {
+		o.WatchEvery = watchEvery
+	}
+	if o.PollEvery <= 0 {
+		o.PollEvery = pollEvery
+	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
 	}
@@ -101,7 +113,7 @@ func New(o Options) (*Server, error) {
 	if o.Varies {
 		scope = mcp.CacheScopePrivate
 	}
-	s := &Server{o: o, log: o.Logger}
+	s := &Server{o: o, log: o.Logger, offered: map[string]bool{}}
 	s.mcp = server.NewMCPServer("mde-ops", o.Version, append(o.observed(),
 		server.WithTitle("Microsoft Defender for Endpoint operations"),
 		server.WithInstructions(instructions(o.Tools)),
@@ -117,7 +129,10 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		s.mcp.AddTool(offered, s.handler(t.Name))
+		s.offered[t.Name] = true
 	}
+	s.offerResources(scope)
+	s.offerPrompts(scope)
 	if o.Extend != nil {
 		o.Extend(s.mcp)
 	}
@@ -240,17 +255,22 @@ func arguments(req mcp.CallToolRequest) (json.RawMessage, error) {
 
 // failed turns an error into a result. Its text goes to the model, its cause to the log.
 func (s *Server) failed(ctx context.Context, name string, err error) *mcp.CallToolResult {
+	return failure(s.explain(ctx, name, err))
+}
+
+// explain is an error's text for the client. Its cause goes to the log.
+func (s *Server) explain(ctx context.Context, name string, err error) string {
 	var refused *approvals.Error
 	if !errors.As(err, &refused) {
 		s.log.ErrorContext(ctx, "a tool failed", "tool", name, "error", err)
-		return failure("The call failed inside the server; the server's log has the cause.")
+		return "The call failed inside the server; the server's log has the cause."
 	}
 	attrs := []any{"tool", name, "kind", string(refused.Kind), "text", refused.Text}
 	if refused.Cause != nil {
 		attrs = append(attrs, "cause", refused.Cause.Error())
 	}
 	s.log.InfoContext(ctx, "a tool refused", attrs...)
-	return failure(refused.Text)
+	return refused.Text
 }
 
 func failure(text string) *mcp.CallToolResult { return mcp.NewToolResultError(text) }

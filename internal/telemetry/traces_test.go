@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -213,4 +214,21 @@ func TestWhereTracesGo(t *testing.T) {
 		require.NoError(t, tel.Shutdown(limited), name)
 		cancel()
 	}
+}
+
+// A redirect would carry the headers, which may hold a key, to a place that nobody configured.
+func TestSpansAndTheirKeyGoNowhereElse(t *testing.T) {
+	t.Parallel()
+	elsewhere := newCollector(t)
+	c := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(c.Close)
+	tel, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "x", Logger: slog.New(slog.DiscardHandler), OTel: map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=s3cret",
+	}})
+	require.NoError(t, err)
+	_, end := tel.ToolCall(t.Context(), telemetry.Call{Method: "tools/call", Tool: "x"})
+	end("ok")
+	require.NoError(t, tel.Shutdown(t.Context()))
+	posts, _ := elsewhere.Posts()
+	require.Zero(t, posts)
 }
