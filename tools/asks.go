@@ -35,7 +35,7 @@ func toAct(write string, more ...string) []string {
 }
 
 // operationsAsked is by tool. A tool that is not in it, such as list_requests, asks nothing of the tenant; mde_get asks
-// whatever a call names. TestToolsAskWhatTheySay holds it against what the sessions' tenant was asked.
+// whatever a call names. TestToolSessions holds it against what the sessions' tenant was asked.
 func operationsAsked() map[string]Asks {
 	table := map[string]Asks{}
 	for _, part := range []map[string]Asks{readingAsks(), exposureAsks(), changingAsks(), actionAsks()} {
@@ -106,7 +106,7 @@ func changingAsks() map[string]Asks {
 		"tag_devices":      {Reads: toFind(), Works: []string{"AddOrRemoveMachineTag", "GetMachine"}},
 		"set_device_value": {Reads: toFind(), Works: []string{"SetDeviceValue", "GetMachine"}},
 		"set_authenticated_scan": {
-			Reads: []string{"ListMachines", "ListScanAgents"}, Parts: []string{"ListScanDefinitions"},
+			Reads: []string{"ListMachines", "ListScanAgents"}, Parts: []string{"ListScanDefinitions", "GetMachine"},
 			Works: []string{"CreateScanDefinition", "UpdateScanDefinition", "GetMachine"},
 		},
 		"delete_authenticated_scans": {Reads: []string{"ListScanDefinitions"}, Works: []string{"BatchDeleteScanDefinitions"}},

@@ -1,11 +1,11 @@
 package tools
 
 import (
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,6 +19,7 @@ import (
 type tenantAsked struct {
 	mu           sync.Mutex
 	reads, works map[string]map[string]bool
+	played       atomic.Int64
 }
 
 func (a *tenantAsked) note(by map[string]map[string]bool, tool string, op operations.Operation) {
@@ -30,30 +31,11 @@ func (a *tenantAsked) note(by map[string]map[string]bool, tool string, op operat
 	by[tool][op.Client] = true
 }
 
-// TestToolsAskWhatTheySay plays the sessions and holds the operations that each tool says it asks against those that the
-// simulated tenant was asked: nothing needs a permission that the tool does not name, and nothing is named for nothing.
-func TestToolsAskWhatTheySay(t *testing.T) {
-	t.Parallel()
-	a := &tenantAsked{reads: map[string]map[string]bool{}, works: map[string]map[string]bool{}}
-	t.Run("sessions", func(t *testing.T) {
-		for _, pattern := range []string{"testdata/sessions/*.txtar", "testdata/sessions/collect/*.txtar"} {
-			files, err := filepath.Glob(pattern)
-			require.NoError(t, err)
-			for _, file := range files {
-				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-					t.Parallel()
-					a.play(t, file)
-				})
-			}
-		}
-	})
-	a.compare(t)
-}
-
 // play plays one session, looking at what each word asks of the tenant.
-func (a *tenantAsked) play(t *testing.T, file string) {
-	s := &sitting{office: librarian(t)}
+func (a *tenantAsked) play(t *testing.T, file string, o *office) {
+	s := &sitting{office: o}
 	words := s.words()
+	a.played.Add(1)
 	look := func(by map[string]map[string]bool, tool func(*testscript.TestScript, []string) string, play word) word {
 		return func(ts *testscript.TestScript, neg bool, args []string) {
 			before := s.Tenant.Requests()
@@ -98,6 +80,8 @@ func fitsPath(template, path string) bool {
 	})
 }
 
+// compare holds what the tools say that they ask against what the tenant was asked: nothing needs a permission that its tool
+// does not name, and nothing is named for nothing.
 func (a *tenantAsked) compare(t *testing.T) {
 	t.Helper()
 	if t.Failed() {

@@ -18,11 +18,3 @@ func librarian(t *testing.T) *office {
 	require.NoError(t, err)
 	return o
 }
-
-// TestCollectingSessions plays testdata/sessions/collect with the words of TestToolSessions, where the library can be read.
-func TestCollectingSessions(t *testing.T) {
-	playAll(t, "testdata/sessions/collect/*.txtar", func(t *testing.T, _ string) *office {
-		t.Helper()
-		return librarian(t)
-	})
-}

@@ -41,11 +41,32 @@ import (
 //	content NAME TEXT      puts a file on $DEVICE
 //
 // Those that only whole stories need are in stories_test.go.
+//
+// Sessions in testdata/sessions/collect read with a credential that may see the library. Once all were played, the operations
+// that each tool says it asks of the tenant (AsksOf) are held against those that it was asked.
 func TestToolSessions(t *testing.T) {
-	playAll(t, "testdata/sessions/*.txtar", func(t *testing.T, _ string) *office {
-		t.Helper()
-		return staffedUnder(t, sessionPolicy(t))
+	t.Parallel()
+	asked, all := &tenantAsked{reads: map[string]map[string]bool{}, works: map[string]map[string]bool{}}, 0
+	t.Run("sessions", func(t *testing.T) {
+		for pattern, staff := range map[string]func(*testing.T) *office{
+			"testdata/sessions/*.txtar":         func(t *testing.T) *office { return staffedUnder(t, sessionPolicy(t)) },
+			"testdata/sessions/collect/*.txtar": librarian,
+		} {
+			files, err := filepath.Glob(pattern)
+			require.NoError(t, err)
+			require.NotEmpty(t, files)
+			all += len(files)
+			for _, file := range files {
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+					t.Parallel()
+					asked.play(t, file, staff(t))
+				})
+			}
+		}
 	})
+	if int(asked.played.Load()) == all { // or only some were chosen
+		asked.compare(t)
+	}
 }
 
 // playAll plays the sessions that a pattern names, each in an office of its own.
