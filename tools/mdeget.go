@@ -19,7 +19,7 @@ type mdeGetIn struct {
 
 type mdeGetOut struct {
 	Operation string `json:"operation" jsonschema:"the documented operation"`
-	Body      any    `json:"body" jsonschema:"untrusted text: the answer"`
+	Body      any    `json:"body" schema:"omit"`
 	Note      string `json:"note,omitempty" jsonschema:"what was left out, and how to get it"`
 }
 

@@ -70,6 +70,7 @@ func libraryRules() []rule {
 		{"internal/evidence/reading", []string{"internal/evidence", "internal/evidence/container"}, "it reads what the store keeps, and has no driver that writes"},
 		{"internal/evidence/container", nil, "it makes clients for whoever reads or writes with them"},
 		{"internal/oauth", nil, "it judges tokens and knows neither tools nor faces nor requests"},
+		{"internal/headstart", nil, "it is initialised before what it helps"},
 		{"internal/nearest", nil, "it compares words and knows nothing of what they mean"},
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
 		{"internal/telemetry", nil, "it measures what it is told of and knows nothing of what that is"},
@@ -273,6 +274,38 @@ func TestOnlyTheWorkerIsGivenAPerformer(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What is added to the server past its options is run by no dispatcher: that is for the fixture of other people's suites alone.
+func TestOnlyTheFixtureExtendsTheServer(t *testing.T) {
+	t.Parallel()
+	pkgs, fset := tree(t)
+	seen := false
+	for _, dir := range sortedDirs(pkgs) {
+		if !slices.Contains(pkgs[dir].imports, "internal/mcpserver") {
+			continue
+		}
+		for _, f := range pkgs[dir].files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				set, _ := n.(*ast.KeyValueExpr)
+				var name *ast.Ident
+				if set != nil {
+					name, _ = set.Key.(*ast.Ident)
+				} else if sel, ok := n.(*ast.SelectorExpr); ok {
+					name = sel.Sel
+				}
+				switch {
+				case name == nil || name.Name != "Extend":
+				case dir == "internal/interop/fixture":
+					seen = true
+				default:
+					t.Errorf("%s: only internal/interop/fixture extends the server", fset.Position(n.Pos()))
+				}
+				return true
+			})
+		}
+	}
+	require.True(t, seen, "the fixture doesn't use Extend any more; if nobody does, take it away")
 }
 
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {

@@ -16,6 +16,7 @@ func offered(t tools.Tool) string {
 		return "Offered by default."
 	case tools.InToolset:
 		return fmt.Sprintf("Offered with `--toolsets %s`, `all` or by name.", t.Toolset)
+	case tools.ByName:
 	}
 	return "Off by default: offered only where `--tools` names it."
 }

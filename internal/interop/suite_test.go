@@ -3,7 +3,9 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mde-ops/mde-ops/tools"
 )
 
 // nodeEnv names a folder with package.json's packages installed, and node in PATH.
@@ -50,14 +55,16 @@ func sim(t *testing.T) []string {
 // served starts a server that prints its address first, and returns that.
 func served(t *testing.T, environ []string, path string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...) // a test's context ends before its clean-up, which would kill it
 	cmd.Env, cmd.Stderr = append(os.Environ(), environ...), os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
+		kill := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		require.NoError(t, cmd.Wait(), "a server that is interrupted ends well")
 	})
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if url := regexp.MustCompile(`http://[0-9.:]+/mcp`).FindString(lines.Text()); url != "" {
@@ -95,6 +102,7 @@ func suite(t *testing.T, url, revision string) (found map[string][]check, unscor
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "checks.json"))
 	require.NoError(t, err)
+	require.Contains(t, string(text), fmt.Sprintf("Running requirements %s (%d scenarios)", revision, len(files)), "every scenario has to leave its findings")
 	found = map[string][]check{}
 	scenario := regexp.MustCompile(`^server-(.+)-\d{4}-\d\d-\d\dT[0-9-]+Z$`)
 	for _, file := range files {
@@ -147,8 +155,9 @@ func TestConformance(t *testing.T) {
 					case "SUCCESS":
 						good++
 						require.False(t, known, "%s is good now: take it out of the baseline", what)
-					case "FAILURE":
-						require.True(t, known, "%s: %s", what, c.Why)
+					case "INFO":
+					default: // FAILURE; what was skipped or warned of was not good either
+						require.True(t, known, "%s: %s: %s", what, c.Status, c.Why)
 						delete(may, what)
 					}
 				}
@@ -164,8 +173,7 @@ func TestConformance(t *testing.T) {
 var generic = map[string][]string{
 	"2025-11-25": {"server-initialize", "ping", "tools-list", "server-sse-multiple-streams", "dns-rebinding-protection", "server-session-lifecycle"},
 	"2026-07-28": {
-		"tools-list", "sep-2164-resource-not-found", "dns-rebinding-protection", "http-header-validation",
-		"input-required-result-unsupported-methods", "input-required-result-ignore-extra-params", "input-required-result-validate-input",
+		"server-stateless", "tools-list", "dns-rebinding-protection", "http-header-validation", "input-required-result-unsupported-methods",
 	},
 }
 
@@ -177,10 +185,16 @@ func TestConformanceOfTheProgram(t *testing.T) {
 		t.Run(revision, func(t *testing.T) {
 			found, _ := suite(t, url, revision)
 			for _, scenario := range scenarios {
-				require.NotEmpty(t, found[scenario], scenario)
+				good := 0
 				for _, c := range found[scenario] {
-					require.NotEqual(t, "FAILURE", c.Status, "%s/%s: %s", scenario, c.ID, c.Why)
+					switch {
+					case c.Status == "SUCCESS" && c.ID != "wire-schema-valid":
+						good++
+					case c.Status == "FAILURE" && !strings.HasPrefix(c.Why, "Not testable"), c.Status == "WARNING":
+						t.Errorf("%s/%s: %s", scenario, c.ID, c.Why)
+					}
 				}
+				require.Positive(t, good, "%s: nothing was checked", scenario)
 			}
 			t.Logf("mde-mcp, %s: %d scenarios good", revision, len(scenarios))
 		})
@@ -192,20 +206,28 @@ func TestConformanceOfTheProgram(t *testing.T) {
 func TestInspector(t *testing.T) {
 	inspector := filepath.Join(packages(t), ".bin", "mcp-inspector")
 	mcp := program(t, "cmd/mde-mcp")
-	url := served(t, sim(t), mcp, "serve", "--tenant", "sim", "--toolsets", "all", "--http", "127.0.0.1:0")
-	stdio := []string{"--", mcp, "--tenant", "sim", "--toolsets", "all"}
+	all, err := tools.Catalogue()
+	require.NoError(t, err)
+	var names []string
+	for _, tool := range all {
+		names = append(names, tool.Name)
+	}
+	every := strings.Join(names, ",") // those that are off by default as well
+	url := served(t, sim(t), mcp, "serve", "--tenant", "sim", "--tools", every, "--http", "127.0.0.1:0")
+	stdio := []string{"--", mcp, "--tenant", "sim", "--tools", every}
 	for _, pair := range sim(t) {
 		stdio = slices.Insert(stdio, 0, "-e", pair)
 	}
 	for name, way := range map[string][]string{
-		"http/legacy": {"--protocol-era", "legacy", "--transport", "http", "--server-url", url},
-		"http/modern": {"--protocol-era", "modern", "--transport", "http", "--server-url", url},
-		"stdio":       stdio,
+		"http/legacy":  {"--protocol-era", "legacy", "--transport", "http", "--server-url", url},
+		"http/modern":  {"--protocol-era", "modern", "--transport", "http", "--server-url", url},
+		"stdio/legacy": append([]string{"--protocol-era", "legacy"}, stdio...),
+		"stdio/modern": append([]string{"--protocol-era", "modern"}, stdio...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, said := inspect(t, inspector, []string{"--method", "tools/list", "--strict"}, way)
 			require.Empty(t, said, "the Inspector found something")
-			require.Greater(t, strings.Count(out, `"inputSchema"`), 50, "all toolsets are looked at")
+			require.Equal(t, len(all), strings.Count(out, `"inputSchema"`), "every tool is looked at")
 			out, _ = inspect(t, inspector, []string{"--method", "tools/call", "--tool-name", "get_device", "--tool-arg", "device=host01"}, way)
 			require.Contains(t, out, "host01.contoso.com")
 		})

@@ -41,6 +41,8 @@ const (
 	// to have, because a request of it may still be under way.
 	leaseLife = 30 * time.Second
 	goneLife  = 2 * answerLimit
+	// acknowledged is what the first message of a stream needs to be on its way: the library drops it when the last one overtakes it.
+	acknowledged = 20 * time.Millisecond
 )
 
 // watches are all subscriptions of a server and what serves them.
@@ -73,6 +75,9 @@ func (ws *watches) hook(hooks *server.Hooks) {
 		ws.begin(ctx, func(k subKey) bool { return k.listen == listen })
 		context.AfterFunc(ctx, func() { ws.leave(func(k subKey) bool { return k.session == of && k.listen == listen }) })
 	})
+	hooks.AddAfterSubscriptionsListen(func(ctx context.Context, _ any, _ *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
+		pause(ctx, acknowledged) // where nothing was granted the stream ends at once
+	})
 	hooks.AddOnRegisterSession(func(_ context.Context, session server.ClientSession) { ws.unbury(session) }) // stdio has one for ever
 	hooks.AddOnUnregisterSession(func(_ context.Context, session server.ClientSession) { ws.bury(session) })
 }
@@ -91,8 +96,9 @@ func (ws *watches) admit(ctx context.Context, id, message any) error {
 	var m struct {
 		Method mcp.MCPMethod `json:"method"`
 		Params struct {
-			URI           string                 `json:"uri"`
-			Notifications mcp.SubscriptionFilter `json:"notifications"`
+			URI           string                     `json:"uri"`
+			Notifications mcp.SubscriptionFilter     `json:"notifications"`
+			Meta          map[string]json.RawMessage `json:"_meta"`
 		} `json:"params"`
 	}
 	session := server.ClientSessionFromContext(ctx)
@@ -103,6 +109,9 @@ func (ws *watches) admit(ctx context.Context, id, message any) error {
 	var meta map[string]any
 	switch m.Method {
 	case mcp.MethodResourcesSubscribe:
+		if m.Params.Meta[mcp.MetaKeyProtocolVersion] != nil {
+			return nil // the newer era has no such method, which the library says
+		}
 	case mcp.MethodSubscriptionsListen:
 		key.listen, uris = idText(id), m.Params.Notifications.ResourceSubscriptions
 		meta = map[string]any{mcp.MetaKeySubscriptionID: id}

@@ -4,19 +4,19 @@ package mcpcmd
 
 import (
 	"context"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mde-ops/mde-ops/internal/cli"
 	"github.com/mde-ops/mde-ops/internal/demo"
+	"github.com/mde-ops/mde-ops/internal/headstart"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
 // Run runs mde-mcp.
 func Run(ctx context.Context, env cli.Env) error {
+	time.AfterFunc(handshake, headstart.Over)
 	go func() { _, _ = tools.Catalogue() }() // the handshake needs it, and the settings are read meanwhile
 	return cli.Execute(ctx, newCommand(env), env)
 }
@@ -43,16 +43,6 @@ func newCommand(env cli.Env) *cobra.Command {
 
 // handshake is how long the start may take before memory is collected as usual; the store is opened after it.
 const handshake = 100 * time.Millisecond
-
-// collectLater puts the first garbage collection off until the handshake is over: what the packages made as they were
-// initialised is just little enough for none, and a client waits. A GOGC of somebody's own stays as it is.
-func collectLater() {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
-	usual := debug.SetGCPercent(400)
-	time.AfterFunc(handshake, func() { debug.SetGCPercent(usual) })
-}
 
 func demoCommand(env cli.Env) *cobra.Command {
 	o := demo.Options{In: env.Stdin, Out: env.Stdout, Log: env.Stderr}

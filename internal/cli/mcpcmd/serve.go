@@ -37,7 +37,6 @@ func serveCommand(env cli.Env, set *cli.Settings) *cobra.Command {
 // serve speaks MCP. The handshake doesn't wait for the store or the tenant: they open in the background. A configuration or
 // policy that doesn't parse ends the process first, because then no call could ever be decided.
 func serve(ctx context.Context, env cli.Env, set cli.Settings, surface surfaceFlags, listen string) error {
-	collectLater()
 	with := func(cfg app.Config) app.Config {
 		if listen != "" {
 			cfg.HTTP.Listen = listen
