@@ -117,7 +117,7 @@ func TestEveryToolHasASession(t *testing.T) {
 	require.Empty(t, missing, "sessions to be written")
 }
 
-// sessionless are the tools that people have in Slack only, with tests of their own.
+// sessionless are tools whose whole life needs other processes: the sessions of internal/cli have them.
 func sessionless(name string) bool {
 	switch name {
 	case approvals.ToolLift, approvals.ToolResume, approvals.ToolExtend:
