@@ -193,7 +193,7 @@ func (g *typeScript) call(t *testing.T, tool string, args map[string]any) said {
 func doors(t *testing.T, h *house) map[string]door {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "mde-mcp")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/mde-ops/mde-ops/cmd/mde-mcp")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, "github.com/mde-ops/mde-ops/cmd/mde-mcp")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(text))

@@ -36,7 +36,7 @@ func packages(t *testing.T) string {
 func program(t *testing.T, pkg string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", out, "github.com/mde-ops/mde-ops/"+pkg)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, "github.com/mde-ops/mde-ops/"+pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(text))
