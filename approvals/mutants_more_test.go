@@ -72,5 +72,11 @@ func furtherMutants() []mutant {
 		{"the time-box of what goes on is not asked about", "quorum.go", "if again.TimeBox != nil {", "if again.TimeBox != nil && again.Tool == \"\" {", "../internal/attacks", "TestToGoOnWithATimeBox"},
 		{"an extension is not what it extends", "../tools/timebox.go", "Resumes: control.Resumes(r.Plan),", "Resumes: nil,", "../internal/attacks", "TestAnExtensionNeeds"},
 		{"an extension hides what it extends", "worker/timeboxcheck.go", "bad != nil || string(want) != string(have)", "bad != nil || len(want)+len(have) == 0", "./worker", "TestAnExtensionThatHides"},
+		{"what can't be read can be subscribed to", "../internal/mcpserver/subscribe.go", "body, err := ws.s.look(ctx, at, who) // whoever may not read it is not told of it either\n\tif err != nil {\n\t\treturn err\n\t}", "body, _ := ws.s.look(ctx, at, who)", "../internal/mcpserver", "TestWhatCanNotBeReadCanNotBeSubscribedTo"},
+		{"a watch looks with nobody's rights", "../internal/mcpserver/subscribe.go", "w.as = WithPrincipal(w.as, p)", "_ = p", "../internal/mcpserver", "TestWhoSubscribedIsWhoLooks"},
+		{"a session that ended is served", "../internal/mcpserver/subscribe.go", " || ws.gone[session]", "", "../internal/mcpserver", "TestWhatTheLibraryDoesNotTakeIsForgotten"},
+		{"roles don't decide about resources", "../internal/mcpserver/resources.go", " && mayUse(ctx, tool)", "", "../internal/mcpserver", "TestRolesDecideWhatCanBeRead"},
+		{"arguments of prompts are our words", "../internal/mcpserver/prompts.go", "return strconv.Quote(string(g))", "_ = strconv.Quote; return string(g)", "../internal/mcpserver", "TestArgumentsOfPromptsAreCheckedAndQuoted"},
+		{"a session is anybody's", "../internal/mcpserver/owners.go", "return ok && owner == key", "_ = owner\n\treturn ok", "../internal/app/mcpapp", "TestASessionIsOnlyItsOwners"},
 	}
 }

@@ -96,7 +96,7 @@ func generated() []generatedTool {
 			InputSchema:  []byte("{\"type\":\"object\",\"properties\":{\"action_id\":{\"type\":\"string\",\"description\":\"Machine action id\"}},\"required\":[\"action_id\"],\"additionalProperties\":false}"),
 			OutputSchema: []byte("{\"type\":\"object\",\"properties\":{\"action\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"description\":\"action id\"},\"type\":{\"type\":\"string\",\"description\":\"e.g. Isolate\"},\"status\":{\"type\":\"string\",\"description\":\"Pending, InProgress, or how it ended\"},\"comment\":{\"type\":\"string\",\"description\":\"untrusted text\"},\"request_id\":{\"type\":\"string\",\"description\":\"request of ours that started it\"}},\"description\":\"the machine action\",\"required\":[\"id\",\"type\",\"status\"],\"additionalProperties\":true},\"ended\":{\"type\":\"boolean\",\"description\":\"its status is final\"},\"failure\":{\"type\":\"string\",\"description\":\"untrusted text\"}},\"required\":[\"action\",\"ended\"],\"additionalProperties\":true}"),
 		}},
-		{"991532f322da8ad6", Tool{
+		{"e86d5dac578775f2", Tool{
 			Name: "mde_get", Title: "Read any documented resource",
 			Summary: "Read one resource of the Defender API by its documented path, where no other tool does. GET only; what answers with download links is refused.",
 			Toolset: "devices", Surface: "by name", Risk: "read", Untrusted: true,
@@ -106,7 +106,7 @@ func generated() []generatedTool {
 				{Name: "query", Type: "string", Description: "e.g. $filter=riskScore eq 'High'&$top=50", Required: false, Positional: true, Enum: []string(nil), Default: "", Min: 0, Max: 2000, form: ""},
 			},
 			InputSchema:  []byte("{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\",\"description\":\"Documented path, e.g. /api/machines/{id}/logonusers\"},\"query\":{\"type\":\"string\",\"description\":\"e.g. $filter=riskScore eq 'High'\\u0026$top=50\"}},\"required\":[\"path\"],\"additionalProperties\":false}"),
-			OutputSchema: []byte("{\"type\":\"object\",\"properties\":{\"operation\":{\"type\":\"string\",\"description\":\"the documented operation\"},\"note\":{\"type\":\"string\",\"description\":\"what was left out, and how to get it\"}},\"required\":[\"operation\"],\"additionalProperties\":true}"),
+			OutputSchema: []byte("{\"type\":\"object\",\"properties\":{\"operation\":{\"type\":\"string\",\"description\":\"what was read; body is untrusted text\"},\"note\":{\"type\":\"string\",\"description\":\"what was left out, and how to get it\"}},\"required\":[\"operation\"],\"additionalProperties\":true}"),
 		}},
 		{"cc233684825ff117", Tool{
 			Name: "list_alerts", Title: "List alerts",

@@ -171,9 +171,9 @@ func TestConformance(t *testing.T) {
 
 // generic are the scenarios that need no tool of the suite's own: mde-mcp itself has to pass them.
 var generic = map[string][]string{
-	"2025-11-25": {"server-initialize", "ping", "tools-list", "server-sse-multiple-streams", "dns-rebinding-protection", "server-session-lifecycle"},
+	"2025-11-25": {"server-initialize", "ping", "tools-list", "resources-list", "prompts-list", "server-sse-multiple-streams", "dns-rebinding-protection", "server-session-lifecycle"},
 	"2026-07-28": {
-		"server-stateless", "tools-list", "dns-rebinding-protection", "http-header-validation", "input-required-result-unsupported-methods",
+		"server-stateless", "tools-list", "resources-list", "prompts-list", "caching", "dns-rebinding-protection", "http-header-validation", "input-required-result-unsupported-methods",
 	},
 }
 

@@ -340,11 +340,14 @@ type shelf struct {
 	err   error
 	looks int
 	waits int
+	seen  map[string]bool // who looked: as the context says, and as the call says
 }
 
-func (s *shelf) Call(_ context.Context, c tools.Call) (tools.Result, error) {
+func (s *shelf) Call(ctx context.Context, c tools.Call) (tools.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p, _ := PrincipalFrom(ctx)
+	s.seen[p.Key+" "+c.Requester.ID] = true
 	if strings.Contains(string(c.Args), "wait_seconds") {
 		s.waits++
 		return tools.Result{}, s.err // as of a gate that is closed
@@ -376,10 +379,13 @@ type bench struct {
 
 func newBench(t *testing.T, all []tools.Tool) *bench {
 	t.Helper()
-	on := &shelf{value: "running"}
+	on := &shelf{value: "running", seen: map[string]bool{}}
 	s, err := New(Options{
 		Tools: all, Dispatcher: Ready(on), Version: "test",
-		Requester: func(context.Context, string) approvals.Requester { return approvals.Requester{} },
+		Requester: func(ctx context.Context, _ string) approvals.Requester {
+			p, _ := PrincipalFrom(ctx)
+			return p.Requester
+		},
 	})
 	require.NoError(t, err)
 	return &bench{t: t, s: s, shelf: on}
@@ -485,6 +491,19 @@ func TestWaitingForARequestNeverSpins(t *testing.T) {
 		require.Len(t, session.ClientNotifications(), 1)
 		require.Zero(t, countLive(b.s))
 		b.s.mcp.UnregisterSession(t.Context(), "one")
+	})
+}
+
+func TestWhoSubscribedIsWhoLooks(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		session := b.session("one")
+		alice := Principal{Key: "alice", Requester: approvals.Requester{Person: approvals.Person{ID: "alice@contoso.com"}}}
+		require.Empty(t, b.subscribe(session, alice, "alert://1"))
+		require.Empty(t, b.subscribe(session, alice, "request://REQ00001"))
+		time.Sleep(5 * time.Minute)
+		b.s.mcp.UnregisterSession(t.Context(), "one")
+		synctest.Wait()
+		require.Equal(t, map[string]bool{"alice alice@contoso.com": true}, b.shelf.seen)
 	})
 }
 
