@@ -92,6 +92,23 @@ func TestStrangersNeverApprove(t *testing.T) {
 	})
 }
 
+func TestWhoeverPressesAThousandTimesFillsNoAudit(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		r := l.Submit(lab.Plan("isolate_devices", 1))
+		rows := func() int { return len(l.Said(r.ID, approvals.EventRefused)) }
+		for range 40 {
+			lab.Kind(t, approvals.KindNotVoter, l.Cast(r.ID, lab.Person("mallory"), yes))
+		}
+		require.Equal(t, 5, rows())
+		lab.Kind(t, approvals.KindNotVoter, l.Cast(r.ID, lab.Person("mallory"), no))
+		lab.Kind(t, approvals.KindNotVoter, l.Cast(r.ID, lab.Person("eve"), yes))
+		require.Equal(t, 7, rows(), "somebody else, and something else, is another attempt")
+		l.Clock.Advance(time.Minute)
+		lab.Kind(t, approvals.KindNotVoter, l.Cast(r.ID, lab.Person("mallory"), yes))
+		require.Equal(t, 8, rows())
+	})
+}
+
 func TestNoAnswerIsNoVoteAndNoRun(t *testing.T) {
 	lab.Each(t, func(t *testing.T, l *lab.Lab) {
 		r := l.Submit(lab.Plan("isolate_devices", 1))

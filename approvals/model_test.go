@@ -90,7 +90,7 @@ func troubles() map[string]int {
 		"executed": 2000, "quorum of two executed": 500, "confirmed and executed": 30, "distinct groups executed": 50, "escalated vote counted": 80,
 		"denied": 500, "expired": 800, "withdrawn": 150, "withdrawn midway": 30, "replayed click": 1000, "two approvers at once": 120,
 		"vote at the instant": 60, "vote 1ms before": 60, "vote 1ms after": 40, "group changed between vote and claim": 60,
-		"policy changed between vote and claim": 30, "stopped": 250, "lifted": 400, "ran after a lift": 2, "frozen elsewhere": 150,
+		"policy changed between vote and claim": 30, "stopped": 250, "lifted": 400, "ran after a lift": 1, "frozen elsewhere": 150,
 		"stop held what ran": 40, "clock back": 600, "crashed before the mark": 120, "crashed before the write": 40, "crashed after the write": 30,
 		"crashed looking": 10, "crashed following": 10, "crashed in a vote": 50, "two processes": 70, "attached": 800, "attached person voted": 2000,
 		"same asked again": 1500, "paused": 30, "resumed": 3, "time-box released": 1000, "time-box extended": 2, "time-box looked at": 1500,

@@ -161,7 +161,7 @@ func mutants() []mutant {
 		},
 		{
 			"the plan's own word for its risk is taken", "worker/advance.go",
-			"!ok || tool.Risk != r.Plan.Risk || ", "!ok || ",
+			"!ok || !tool.States(r.Plan.Risk) || ", "!ok || tool.Risk == \"\" || ",
 			here, "TestAMilderRisk",
 		},
 		{

@@ -25,6 +25,9 @@ type Plan struct {
 	Targets []Target `json:"targets"`
 	// Steps are performed in order; each is one write to the remote API.
 	Steps []Step `json:"steps"`
+	// Parallel is how many of the steps may be under way at a time, from their sending to their end; 0 sets no bound. Waves are
+	// policy's; this is what the remote service bears.
+	Parallel int `json:"parallel,omitempty"`
 	// Warnings are facts that an approver should know first.
 	Warnings []string `json:"warnings,omitempty"`
 	// Preview is the plan in one sentence for people.
@@ -67,7 +70,15 @@ type Target struct {
 	Tags []string `json:"tags,omitempty"`
 	// LastSeen is the last full report of the device; zero when unknown.
 	LastSeen time.Time `json:"last_seen,omitzero"`
+	// Users are the accounts that were logged on to the device last, the latest first, at most three: none is an empty list,
+	// and nil is not known.
+	Users []string `json:"users,omitzero"`
+	// OpenAlerts is how many alerts of the device are not resolved; nil is not known.
+	OpenAlerts *int `json:"open_alerts,omitempty"`
 }
+
+// MaxWeighed is the most devices of a plan of which Users and OpenAlerts are looked up.
+const MaxWeighed = 10
 
 // maxSteps bounds a plan, so that no request outgrows what a person can look through.
 const maxSteps = 1000
@@ -112,6 +123,8 @@ func (p Plan) Check() error {
 		return badPlan("the plan of %s has no steps: there is nothing to do", p.Tool)
 	case len(p.Steps) > maxSteps:
 		return badPlan("the plan of %s has %d steps, more than %d; split the call", p.Tool, len(p.Steps), maxSteps)
+	case p.Parallel < 0:
+		return badPlan("the plan of %s has %d steps under way at a time", p.Tool, p.Parallel)
 	case len(p.Targets) == 0:
 		return badPlan("the plan of %s has no targets; name at least one", p.Tool)
 	}
@@ -153,6 +166,20 @@ func (p Plan) checkSteps() error {
 
 func badPlan(format string, args ...any) error {
 	return Refuse(KindInvalid, nil, format, args...)
+}
+
+// Full reports whether as many steps are under way as may be.
+func (p Plan) Full(steps []StepStatus) bool {
+	if p.Parallel == 0 {
+		return false
+	}
+	under := 0
+	for _, s := range steps {
+		if s.State == StepSending || s.State == StepAccepted {
+			under++
+		}
+	}
+	return under >= p.Parallel
 }
 
 // Target returns the target with that id, and false when the plan has none.

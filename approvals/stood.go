@@ -16,15 +16,7 @@ func (t *Tally) Stood(ctx context.Context, r Request) error {
 	if err := Genuine(r); err != nil {
 		return err
 	}
-	if r.Parent != "" {
-		return Refuse(KindDenied, nil, "request %s was approved with request %s and has no approval of its own", r.ID, r.Parent)
-	}
-	for _, v := range r.Votes {
-		if err := t.validVote(r, v); err != nil {
-			return err
-		}
-	}
-	if err := noDenial(r.Votes); err != nil {
+	if err := t.signed(r); err != nil {
 		return err
 	}
 	at := r.lastVote()
@@ -40,6 +32,36 @@ func (t *Tally) Stood(ctx context.Context, r Request) error {
 		return err
 	}
 	return met(ctx, r, demands, then)
+}
+
+// Agreed says whether people gave r what it asked for when it was made, by what they signed: nil when they did, whatever
+// policy asks for now. It is for what keeps things as they are and was done already, so that a policy that changed since
+// does not undo it early. What nobody signed was agreed to by nobody. KindTampering when something stored does not verify,
+// KindDenied when people did not agree.
+func (t *Tally) Agreed(ctx context.Context, r Request) error {
+	if err := Genuine(r); err != nil {
+		return err
+	}
+	if err := t.signed(r); err != nil {
+		return err
+	}
+	if votes := len(r.Votes); votes == 0 {
+		return Refuse(KindDenied, nil, "nobody signed a yes to request %s", r.ID)
+	}
+	return met(ctx, r, ownDemands(r), Decision{Expires: r.ExpiresAt.Sub(r.CreatedAt)})
+}
+
+// signed verifies the votes of a request that has an approval of its own.
+func (t *Tally) signed(r Request) error {
+	if r.Parent != "" {
+		return Refuse(KindDenied, nil, "request %s was approved with request %s and has no approval of its own", r.ID, r.Parent)
+	}
+	for _, v := range r.Votes {
+		if err := t.validVote(r, v); err != nil {
+			return err
+		}
+	}
+	return noDenial(r.Votes)
 }
 
 // met says whether the demands were met by what was signed.

@@ -221,6 +221,35 @@ func TestWhatWasSignedStandsByItsOwnHour(t *testing.T) {
 	lab.Kind(t, approvals.KindDenied, c.tally.Stood(ctx(), c.request))
 }
 
+func TestAgreedIsWhatPeopleSignedWhateverPolicySaysSince(t *testing.T) {
+	c := newCounting(t)
+	c.under(newAsking(t, "strict", approvals.Quorum{Count: 3, From: managers()}))
+	c.request.Quorum = []approvals.Quorum{{Count: 2, From: lab.Oncall()}}
+	c.seal()
+	oncall := func(v *approvals.Vote) { v.Groups = lab.Oncall().Marks() }
+	lab.Kind(t, approvals.KindDenied, c.tally.Agreed(ctx(), c.request))
+	c.vote(lab.Person("bob"), yes, oncall)
+	lab.Kind(t, approvals.KindDenied, c.tally.Agreed(ctx(), c.request))
+	c.vote(lab.Person("cat"), yes)
+	lab.Kind(t, approvals.KindDenied, c.tally.Agreed(ctx(), c.request))
+	c.request.Votes = c.request.Votes[:1]
+	c.vote(lab.Person("cat"), yes, oncall)
+	lab.Kind(t, approvals.KindDenied, c.tally.Stood(ctx(), c.request))
+	require.NoError(t, c.tally.Agreed(ctx(), c.request))
+	fewer := c.request
+	fewer.Votes, fewer.Quorum = c.request.Votes[:1], []approvals.Quorum{{Count: 1, From: lab.Oncall()}}
+	lab.Kind(t, approvals.KindTampering, c.tally.Agreed(ctx(), fewer))
+	c.vote(lab.Person("dan"), approvals.VerdictDeny, oncall)
+	lab.Kind(t, approvals.KindDenied, c.tally.Agreed(ctx(), c.request))
+}
+
+func TestNobodyAgreedToWhatWasAllowed(t *testing.T) {
+	c := newCounting(t)
+	c.request.Outcome, c.request.Quorum = approvals.Allow, nil
+	c.seal()
+	lab.Kind(t, approvals.KindDenied, c.tally.Agreed(ctx(), c.request))
+}
+
 type nightly struct {
 	asking
 	night asking

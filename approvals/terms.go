@@ -1,6 +1,11 @@
 package approvals
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
 
 // Terms are what policy asks of a request besides its quorum. They are part of the digest: an approval is for them too.
 type Terms struct {
@@ -46,8 +51,29 @@ type Limits struct {
 // ToolInfo is what the gate must know about a tool: its word is compared with what plans say.
 type ToolInfo struct {
 	Risk Risk
+	// Raised is a higher risk that some plans of the tool state, by what they would do; empty when there is none.
+	Raised Risk
 	// Toolset can be frozen as a whole.
 	Toolset string
 	// Through says that the tool makes plans of other tools, and that policy is asked about those and never about it.
 	Through bool
 }
+
+// Risks are the risks that plans of the tool may state.
+func (i ToolInfo) Risks() []Risk {
+	if i.Raised == "" {
+		return []Risk{i.Risk}
+	}
+	return []Risk{i.Risk, i.Raised}
+}
+
+// InWords names the risks for people.
+func (i ToolInfo) InWords() string {
+	if i.Raised == "" {
+		return strconv.Quote(string(i.Risk))
+	}
+	return fmt.Sprintf("%q, or %q of some plans", i.Risk, i.Raised)
+}
+
+// States reports whether a plan of the tool may state that risk.
+func (i ToolInfo) States(r Risk) bool { return slices.Contains(i.Risks(), r) }

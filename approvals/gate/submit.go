@@ -168,8 +168,8 @@ func (g *Gate) known(tool string, risk approvals.Risk) error {
 	switch {
 	case !ok:
 		return invalid("there is no tool %q", tool)
-	case info.Risk != risk:
-		return invalid("the plan says that tool %s has risk %q, and the tool says %q", tool, risk, info.Risk)
+	case !info.States(risk):
+		return invalid("the plan says that tool %s has risk %q, and the tool says %s", tool, risk, info.InWords())
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type Case struct {
 	// Line is where it begins in its file.
 	Line int
 	Name string
-	// Call has no risk and no counts: Try fills them in.
+	// Call has no counts, and a risk only where the case states one: Try fills them in.
 	Call approvals.Call
 	// Groups are lists of the policy that the requester is taken to be in.
 	Groups []string
@@ -99,6 +99,7 @@ func (r *caseReader) read(n ast.Node, before []Case) Case {
 	r.fields(n, "a case", noting(map[string]func(ast.Node){
 		"name":        func(n ast.Node) { c.Name = r.text(n, "name") },
 		"tool":        func(n ast.Node) { c.Call.Tool = r.text(n, "tool") },
+		"risk":        func(n ast.Node) { c.Call.Risk = approvals.Risk(r.text(n, "risk")) },
 		"args":        func(n ast.Node) { c.Call.Args = r.args(n) },
 		"targets":     func(n ast.Node) { c.Call.Targets = r.targets(n) },
 		"requester":   func(n ast.Node) { r.requester(n, &c) },

@@ -141,11 +141,11 @@ func (f *form) compared(a *celast.AST, field celast.Expr, with []celast.Expr, ne
 	f.only[path] = texts
 }
 
-// mayBe reports whether the condition leaves room for a tool.
-func (f *form) mayBe(tool string, risk approvals.Risk) bool {
+// mayBe reports whether the condition leaves room for a call.
+func (f *form) mayBe(c approvals.Call) bool {
 	tools, byTool := f.only[varTool]
 	risks, byRisk := f.only[varRisk]
-	return (!byTool || slices.Contains(tools, tool)) && (!byRisk || slices.Contains(risks, string(risk)))
+	return (!byTool || slices.Contains(tools, c.Tool)) && (!byRisk || slices.Contains(risks, string(c.Risk)))
 }
 
 // impliedBy reports whether whatever meets o meets f. That it can't be seen is no.

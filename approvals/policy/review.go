@@ -105,13 +105,32 @@ func (v *review) look() {
 
 // toolsOf are the tools that the rule is about, by name.
 func (v *review) toolsOf(r *rule) []string {
-	var out []string
+	return toolNames(v.callsOf(r))
+}
+
+// calls are a call of every tool with every risk that plans of it may state, by name.
+func (v *review) calls() []approvals.Call {
+	var out []approvals.Call
 	for _, name := range keys(v.known.Tools) {
-		if r.covers(&approvals.Call{Tool: name, Risk: v.known.Tools[name].Risk}) == matched {
-			out = append(out, name)
+		for _, risk := range v.known.Tools[name].Risks() {
+			out = append(out, approvals.Call{Tool: name, Risk: risk})
 		}
 	}
 	return out
+}
+
+// callsOf are those that the rule is about.
+func (v *review) callsOf(r *rule) []approvals.Call {
+	return slices.DeleteFunc(v.calls(), func(c approvals.Call) bool { return r.covers(&c) != matched })
+}
+
+// toolNames are the tools of calls, each once.
+func toolNames(calls []approvals.Call) []string {
+	var out []string
+	for _, c := range calls {
+		out = append(out, c.Tool)
+	}
+	return slices.Compact(out)
 }
 
 // canMatch reports whether anything could match the rule by itself.
@@ -149,7 +168,7 @@ func (v *review) canMatch(i int) bool {
 		left := slices.DeleteFunc(slices.Clone(r.Tools), func(t string) bool { return slices.Contains(tools, t) })
 		v.say(r.at, SeverityWarning, "rule %q never matches %s: the risk is none of the rule's", r.Name, v.withRisks(left))
 	}
-	if !slices.ContainsFunc(tools, func(t string) bool { return form.mayBe(t, v.known.Tools[t].Risk) }) {
+	if !slices.ContainsFunc(v.callsOf(r), form.mayBe) {
 		v.say(r.at, SeverityError, "rule %q can never match: its condition asks for another tool or risk than the rule is for", r.Name)
 		return false
 	}
@@ -159,7 +178,9 @@ func (v *review) canMatch(i int) bool {
 func (v *review) withRisks(tools []string) string {
 	var out []string
 	for _, t := range tools {
-		out = append(out, fmt.Sprintf("%s: %s", t, v.known.Tools[t].Risk))
+		for _, risk := range v.known.Tools[t].Risks() {
+			out = append(out, fmt.Sprintf("%s: %s", t, risk))
+		}
 	}
 	return strings.Join(out, ", ")
 }
@@ -167,8 +188,8 @@ func (v *review) withRisks(tools []string) string {
 // shadows looks for earlier rules that answer everything first.
 func (v *review) shadows(i int) {
 	r := &v.content.Rules[i]
-	left, by := v.toolsOf(r), []string{}
-	left = slices.DeleteFunc(left, func(t string) bool { return !v.forms[i].mayBe(t, v.known.Tools[t].Risk) })
+	left, by := v.callsOf(r), []string{}
+	left = slices.DeleteFunc(left, func(c approvals.Call) bool { return !v.forms[i].mayBe(c) })
 	all := len(left)
 	for j := range i {
 		e := &v.content.Rules[j]
@@ -176,9 +197,7 @@ func (v *review) shadows(i int) {
 			continue
 		}
 		before := len(left)
-		left = slices.DeleteFunc(left, func(t string) bool {
-			return e.covers(&approvals.Call{Tool: t, Risk: v.known.Tools[t].Risk}) == matched
-		})
+		left = slices.DeleteFunc(left, func(c approvals.Call) bool { return e.covers(&c) == matched })
 		if len(left) < before {
 			by = append(by, fmt.Sprintf("%q", e.Name))
 		}
@@ -187,7 +206,10 @@ func (v *review) shadows(i int) {
 	case all > 0 && len(left) == 0:
 		v.say(r.at, SeverityError, "rule %q can never match: %s before it matches at least as much; put the narrower rule first", r.Name, strings.Join(by, " and "))
 	case len(left) < all && len(r.Tools) > 0:
-		gone := slices.DeleteFunc(v.toolsOf(r), func(t string) bool { return slices.Contains(left, t) })
+		gone := slices.DeleteFunc(v.toolsOf(r), func(t string) bool { return slices.Contains(toolNames(left), t) })
+		if len(gone) == 0 {
+			return // one of the risks of a tool is left
+		}
 		v.say(r.at, SeverityWarning, "rule %q never matches %s: %s before it matches at least as much", r.Name, strings.Join(gone, ", "), strings.Join(by, " and "))
 	}
 }
@@ -214,16 +236,16 @@ func (v *review) loose(r *rule) {
 	if r.Outcome != approvals.Allow || len(r.OnlyTags) > 0 || r.When != "" {
 		return
 	}
-	var out []string
-	for _, t := range v.toolsOf(r) {
-		switch v.known.Tools[t].Risk {
+	var out []approvals.Call
+	for _, c := range v.callsOf(r) {
+		switch c.Risk {
 		case approvals.RiskExecute, approvals.RiskDestroy, approvals.RiskOff:
-			out = append(out, t)
+			out = append(out, c)
 		default: // milder
 		}
 	}
 	if len(out) > 0 {
-		v.say(r.at, SeverityWarning, "rule %q lets %s run on every device without anybody's yes", r.Name, strings.Join(out, ", "))
+		v.say(r.at, SeverityWarning, "rule %q lets %s run on every device without anybody's yes", r.Name, strings.Join(toolNames(out), ", "))
 	}
 }
 
@@ -245,13 +267,13 @@ func (v *review) times(r *rule) {
 // table looks at what the default table answers where no rule of the file does so for certain.
 func (v *review) table() {
 	var nobody, seen []string
-	for _, t := range keys(v.known.Tools) {
-		r := v.lastly(&approvals.Call{Tool: t, Risk: v.known.Tools[t].Risk})
+	for _, c := range v.calls() {
+		r := v.lastly(&c)
 		switch {
-		case v.known.Tools[t].Through:
+		case v.known.Tools[c.Tool].Through:
 		case r == nil || slices.Contains(seen, r.Name):
 		case r.Outcome == approvals.Deny && r.Why == noGroup:
-			nobody = append(nobody, t)
+			nobody = append(nobody, c.Tool)
 		default:
 			seen = append(seen, r.Name)
 			v.verdict(v.at["defaults"], fmt.Sprintf("the default table for risk %s", r.Risks[0]), &r.verdict, r.Settings)
@@ -259,7 +281,7 @@ func (v *review) table() {
 	}
 	if len(nobody) > 0 {
 		v.say(place{1, 1}, SeverityWarning, "nobody can approve %s where no rule says otherwise, so that is denied: name a group in defaults.from, or set MDE_APPROVER_GROUP",
-			strings.Join(nobody, ", "))
+			strings.Join(slices.Compact(nobody), ", "))
 	}
 }
 

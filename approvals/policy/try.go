@@ -67,7 +67,12 @@ func (p *Policy) try(c Case) Result {
 			fault("the policy has no list %q%s", clip(name), suggestion(name, listNames(p.groups)))
 		}
 	}
-	c.Call.Risk = info.Risk
+	switch {
+	case c.Call.Risk == "":
+		c.Call.Risk = info.Risk
+	case !info.States(c.Call.Risk):
+		fault("plans of %s never have risk %q: a case may state one of %q, or none", c.Call.Tool, clip(string(c.Call.Risk)), info.Risks())
+	}
 	c.Call.Recent = p.counts(c, fault)
 	s := &session{p: p, call: &c.Call, lists: c.Groups}
 	r.Explanation.Decision = s.decide(&r.Explanation)

@@ -77,6 +77,20 @@ func (db *DB) Message(ctx context.Context, requestID, key string) (m Message, ok
 	return m, ok, err
 }
 
+// Messages returns everything that was posted or reserved about a request, by its keys.
+func (db *DB) Messages(ctx context.Context, requestID string) (map[string]Message, error) {
+	var list []Message
+	err := db.read(ctx, func(q querier) (err error) {
+		list, err = collect(ctx, q, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE request_id = $1", plain(requestID))
+		return err
+	})
+	byKey := make(map[string]Message, len(list))
+	for _, m := range list {
+		byKey[m.Key] = m
+	}
+	return byKey, err
+}
+
 // ReleaseMessage frees a reservation whose post definitely failed. What was posted stays.
 func (db *DB) ReleaseMessage(ctx context.Context, requestID, key string) error {
 	return db.InTx(ctx, func(tx *Tx) error {

@@ -27,7 +27,7 @@ $$;
 
 REVOKE INSERT, UPDATE, DELETE ON mde_migration, river_migration FROM mde_worker;
 REVOKE UPDATE, DELETE ON audit_event, votes FROM mde_worker;
-REVOKE DELETE ON requests, steps, timeboxes, audit_cursor FROM mde_worker;
+REVOKE DELETE ON requests, steps, timeboxes, audit_cursor, kept FROM mde_worker;
 REVOKE INSERT, DELETE ON audit_head FROM mde_worker;
 
 -- A submission inserts a request, its steps, its audit rows and its jobs. A withdrawal cancels, and skips what was not sent;

@@ -152,7 +152,7 @@ func refusedBySQL(t *testing.T, asking string) {
 		"UPDATE river_job SET state = 'cancelled'", "DELETE FROM river_job", "UPDATE timeboxes SET state = 'closed'", "DELETE FROM timeboxes",
 		"INSERT INTO timeboxes SELECT request_id, 1, target, tool, state, version, armed_ms, due_ms, try_ms, release_id, trouble, message, updated_ms FROM timeboxes",
 		"UPDATE audit_cursor SET seq = 0", "INSERT INTO audit_cursor VALUES ('file', 0, '')", "DELETE FROM audit_cursor",
-		"SELECT * FROM audit_cursor", "SELECT * FROM messages", "SELECT * FROM seen", "SELECT * FROM river_leader",
+		"SELECT * FROM audit_cursor", "SELECT * FROM kept", "INSERT INTO kept VALUES ('slack-workspace', 'T1', 1)", "SELECT * FROM messages", "SELECT * FROM seen", "SELECT * FROM river_leader",
 		"INSERT INTO mde_migration (version_id, is_applied) VALUES (9, true)",
 		"DROP TRIGGER requests_refuse_mcp ON requests", "ALTER TABLE requests DISABLE TRIGGER ALL", "SET session_replication_role = replica",
 		"CREATE OR REPLACE FUNCTION mde_refuse_mcp() RETURNS trigger LANGUAGE sql AS ''", "CREATE TABLE own (x int)", "SET ROLE mde_worker",
@@ -212,12 +212,14 @@ func TestTheWorkersRoleWorksAndAltersNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return h.Count(store.Job{Kind: store.Advance, RequestID: r.ID}) == 1 }, 20*time.Second, 10*time.Millisecond)
 	workBoxes(t, db, r)
 	require.NoError(t, db.PostedMessage(ctx, store.Message{RequestID: r.ID, Key: "card", TS: "1", ReservedAt: storetest.Noon()}))
+	require.NoError(t, db.Keep(ctx, store.Kept{Name: "slack-workspace"}, "T1"))
+	require.NoError(t, db.Keep(ctx, store.Kept{Name: "slack-workspace", Version: 1}, "T2"))
 	require.NoError(t, db.Prune(ctx, storetest.Noon()))
 
 	sqlDB := asOwner(t, working)
 	for _, statement := range []string{
 		"UPDATE audit_event SET detail = 'x'", "DELETE FROM audit_event", "UPDATE votes SET verdict = 'deny'", "DELETE FROM votes", "DELETE FROM requests",
-		"DELETE FROM steps", "DELETE FROM audit_head", "DELETE FROM timeboxes", "DELETE FROM audit_cursor", "TRUNCATE timeboxes", "CREATE TABLE own (x int)", "DROP TABLE votes", "DELETE FROM mde_migration",
+		"DELETE FROM steps", "DELETE FROM audit_head", "DELETE FROM timeboxes", "DELETE FROM audit_cursor", "DELETE FROM kept", "TRUNCATE timeboxes", "CREATE TABLE own (x int)", "DROP TABLE votes", "DELETE FROM mde_migration",
 	} {
 		_, err := sqlDB.ExecContext(ctx, statement)
 		require.ErrorContains(t, err, "SQLSTATE 42501", statement)

@@ -122,7 +122,7 @@ type leave struct {
 // the audit, this worker's own policy, signed votes and the directory's answer of this moment.
 func (w *Worker) verify(ctx context.Context, r approvals.Request) (leave, error) {
 	l := leave{wave: r.Terms.Wave}
-	if tool, ok := w.o.Tools[r.Plan.Tool]; !ok || tool.Risk != r.Plan.Risk || !tool.Risk.Valid() || tool.Risk == approvals.RiskRead {
+	if tool, ok := w.o.Tools[r.Plan.Tool]; !ok || !tool.States(r.Plan.Risk) || !r.Plan.Risk.Valid() || r.Plan.Risk == approvals.RiskRead {
 		return l, approvals.Refuse(approvals.KindTampering, nil, "the plan says that tool %q has risk %q, which is not what the tool states",
 			r.Plan.Tool, r.Plan.Risk)
 	}

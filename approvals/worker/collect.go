@@ -116,7 +116,7 @@ func (w *Worker) tryAgain(s approvals.StepStatus, fault error) time.Duration {
 func (w *Worker) endFetch(ctx context.Context, r approvals.Request, s approvals.StepStatus, p Progress, fault error) error {
 	to, by := p.State, change.By{At: w.now(), Actor: change.Worker, Detail: p.Message}
 	if fault != nil {
-		to, by.Detail = approvals.StepFailed, "Defender did it; the result could not be fetched: "+whyNot(fault)
+		to, by.Detail = approvals.StepFailed, "It was done; the result could not be fetched: "+whyNot(fault)
 		w.o.Logger.ErrorContext(ctx, "the result of an action was not fetched", "request", r.ID, "step", s.Index, "action", s.ActionID, "error", fault)
 	} else if p.RemoteStatus != "" {
 		s.RemoteStatus = p.RemoteStatus

@@ -146,7 +146,7 @@ func TestAResultThatIsGoneFailsTheStepAtOnce(t *testing.T) {
 		l.Work(r.ID)
 		end := l.Get(r.ID)
 		require.Equal(t, approvals.Failed, end.State)
-		require.Equal(t, "Defender did it; the result could not be fetched: Defender deleted the package", end.Steps[0].Message)
+		require.Equal(t, "It was done; the result could not be fetched: Defender deleted the package", end.Steps[0].Message)
 		require.Equal(t, 1, shelf.Tries())
 		l.Verified()
 	})
@@ -166,7 +166,7 @@ func TestAFetchThatFailsIsTriedAgainForAnHour(t *testing.T) {
 		require.InDelta(t, time.Hour, l.Clock.Now().Sub(begun), float64(time.Second))
 		end := l.Get(r.ID).Steps[0]
 		require.Equal(t, approvals.StepFailed, end.State)
-		require.Contains(t, end.Message, "Defender did it; the result could not be fetched")
+		require.Contains(t, end.Message, "It was done; the result could not be fetched")
 		require.NotContains(t, end.Message, "SECRET")
 		require.Greater(t, shelf.Tries(), 10)
 	})

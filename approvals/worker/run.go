@@ -46,8 +46,9 @@ func (w *Worker) hasTime(p *pass) bool {
 
 // next is the step to do something about now.
 func (w *Worker) next(p *pass, r approvals.Request) (approvals.StepStatus, bool) {
+	full := r.Plan.Full(r.Steps)
 	for _, s := range r.Steps {
-		if s.State == approvals.StepWaiting && !p.held {
+		if s.State == approvals.StepWaiting && !p.held && !full {
 			return s, true
 		}
 	}
@@ -87,7 +88,9 @@ func (w *Worker) untilNext(p *pass, r approvals.Request) time.Duration {
 				wait = min(wait, w.followAt(s).Sub(w.now()))
 			}
 		case approvals.StepWaiting:
-			wait = min(wait, p.again)
+			if !r.Plan.Full(r.Steps) { // else what is under way says when
+				wait = min(wait, p.again)
+			}
 		case approvals.StepSucceeded, approvals.StepFailed, approvals.StepTimedOut,
 			approvals.StepCancelled, approvals.StepSkipped, approvals.StepUnknown:
 		}

@@ -583,3 +583,23 @@ func TestAnExtensionThatHidesWhatItExtendsCountsForNothing(t *testing.T) {
 		require.Equal(t, due, l.Boxes(r.ID)[0].Due)
 	})
 }
+
+func TestMoreTimeThatPeopleAgreedToOutlivesAStricterPolicy(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		usual := l.Policy
+		r := boxed(l, 1)
+		due := l.Boxes(r.ID)[0].Due
+		x := l.Extend(r.ID, 2*time.Hour)
+		l.Approve(x.ID, "cat")
+		require.Equal(t, approvals.Succeeded, l.Settle(x.ID).State)
+		for _, now := range []string{"outcome: approve, count: 3", "outcome: deny, why: no more"} {
+			l.Use(lab.ParsePolicy(t, "rules:\n  - {name: strict, tools: ["+approvals.ToolExtend+"], "+now+"}\n"+"  - {name: one, risks: [contain, expose], outcome: approve, count: 1}\n"))
+			l.Look(r.ID)
+			require.Equal(t, due.Add(2*time.Hour), l.Boxes(r.ID)[0].Due, now)
+		}
+		l.Clock.Advance(due.Sub(l.Clock.Now()) + 2*time.Hour)
+		l.Use(usual)
+		l.Tend(r.ID)
+		released(l, r.ID)
+	})
+}

@@ -72,7 +72,7 @@ func (w *Worker) boxed(ctx context.Context, r approvals.Request) (approvals.Requ
 		return r, nil, approvals.Refuse(approvals.KindTampering, nil, "request %s has no time-box", r.ID)
 	}
 	tool, ok := w.o.Tools[box.Tool]
-	if act, known := w.o.Tools[r.Plan.Tool]; !ok || !known || tool.Risk != box.Risk || act.Risk != r.Plan.Risk {
+	if act, known := w.o.Tools[r.Plan.Tool]; !ok || !known || !tool.States(box.Risk) || !act.States(r.Plan.Risk) {
 		return r, nil, approvals.Refuse(approvals.KindTampering, nil, "the plan of request %s states risks that its tools %q and %q don't state",
 			r.ID, r.Plan.Tool, box.Tool)
 	}
@@ -145,7 +145,7 @@ func (w *Worker) extension(ctx context.Context, r approvals.Request, id string) 
 	if err := change.Verify(ctx, w.o.Store, x); err != nil {
 		return 0, err
 	}
-	if err := w.tally.Stood(ctx, x); err != nil {
+	if err := w.stillExtends(ctx, x); err != nil {
 		return 0, err
 	}
 	var by Extension
@@ -153,6 +153,16 @@ func (w *Worker) extension(ctx context.Context, r approvals.Request, id string) 
 		return 0, not
 	}
 	return by.For, nil
+}
+
+// stillExtends verifies the approval of an extension. More time that people agreed to stays theirs when policy asks for more
+// since: to count it out would release a device before the time that they were told.
+func (w *Worker) stillExtends(ctx context.Context, x approvals.Request) error {
+	err := w.tally.Stood(ctx, x)
+	if approvals.KindOf(err) != approvals.KindDenied {
+		return err
+	}
+	return w.tally.Agreed(ctx, x)
 }
 
 // undone lists the steps of the parent that the child's steps are about.

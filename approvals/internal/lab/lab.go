@@ -89,6 +89,7 @@ func Tools() map[string]approvals.ToolInfo {
 		"isolate_devices":  {Risk: approvals.RiskContain, Toolset: "response"},
 		"release_devices":  {Risk: approvals.RiskExpose, Toolset: "response"},
 		"run_script":       {Risk: approvals.RiskExecute, Toolset: "live_response"},
+		"set_level":        {Risk: approvals.RiskContain, Raised: approvals.RiskExecute, Toolset: "nexus"},
 		"tag_devices":      {Risk: approvals.RiskAnnotate, Toolset: "devices"},
 		"offboard_devices": {Risk: approvals.RiskOff, Toolset: "response"},
 		"get_device":       {Risk: approvals.RiskRead, Toolset: "devices"},

@@ -58,6 +58,13 @@ func testMessages(t *testing.T, s suite) {
 	_, mine, err = s.db.ReserveMessage(ctx, "AAAA0001", "thread:succeeded", Noon(), takeOver)
 	require.NoError(t, err)
 	require.True(t, mine)
+	_, _, err = s.db.ReserveMessage(ctx, "AAAA0002", "card", Noon(), takeOver)
+	require.NoError(t, err)
+	all, err := s.db.Messages(ctx, "AAAA0001")
+	require.NoError(t, err)
+	require.Equal(t, map[string]store.Message{
+		"card": got, "thread:succeeded": {RequestID: "AAAA0001", Key: "thread:succeeded", ReservedAt: Noon()},
+	}, all, "posted and reserved, of this request alone")
 }
 
 func testMessageOnce(t *testing.T, s suite) {

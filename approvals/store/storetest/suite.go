@@ -48,6 +48,8 @@ func Run(t *testing.T, newURL func(testing.TB) string) {
 		{"messages", testMessages},
 		{"message reserved once", testMessageOnce},
 		{"deliveries", testDeliveries},
+		{"kept", testKept},
+		{"kept by one", testKeptByOne},
 		{"time-boxes", testTimeboxes},
 		{"time-box refuses", testTimeboxRefuses},
 		{"job comes after commit", testJobAfterCommit},
