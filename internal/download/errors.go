@@ -22,6 +22,8 @@ type Error struct {
 	Code string
 	// Reason says what was wrong.
 	Reason string
+	// TooLarge says that there is more than the caller takes, so that another try gives the same.
+	TooLarge bool
 	// Received counts the bytes that came, Written those the writer took. What was written is incomplete.
 	Received, Written int64
 	// RetryAfter is how long the service asks to wait, or zero.

@@ -112,7 +112,7 @@ func (s *stream) report() {
 
 // tooLarge says that the body is larger than the caller accepts.
 func (s *stream) tooLarge() error {
-	return &Error{Reason: fmt.Sprintf("the body is larger than the %d bytes allowed", s.req.MaxBytes)}
+	return &Error{Reason: fmt.Sprintf("the body is larger than the %d bytes allowed", s.req.MaxBytes), TooLarge: true}
 }
 
 // failure completes an error with the place and the counts.

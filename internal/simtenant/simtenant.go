@@ -1,13 +1,15 @@
-// Package simtenant starts the simulated Defender tenant for a process: on a loopback address, with its certificate in a
-// file, and with the environment variables that point the programs at it.
+// Package simtenant starts the simulated Defender tenant for a process, and simulated Nexus clusters beside it: on loopback
+// addresses, with their certificates in a file, and with the environment variables that point the programs at them.
 package simtenant
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 )
 
 // Notice is the first line that whoever starts a simulated tenant is shown.
@@ -18,7 +20,10 @@ type Running struct {
 	// Tenant is what is served; Server where.
 	Tenant *mdesim.Tenant
 	Server *mdesim.Server
-	// CAFile is a PEM file with the server's certificate. It and the files of the two secrets are in a folder of their own
+	// Nexus are the clusters, NexusServer where.
+	Nexus       *nexussim.Azure
+	NexusServer *nexussim.Server
+	// CAFile is a PEM file with both servers' certificates. It and the files of the two secrets are in a folder of their own
 	// that Close removes.
 	CAFile string
 
@@ -35,7 +40,12 @@ func Start(tenant *mdesim.Tenant, listen string) (*Running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the simulated tenant can't start: %w", err)
 	}
-	r := &Running{Tenant: tenant, Server: server}
+	tenant.SetResources(nexussim.Resources()...)
+	r := &Running{Tenant: tenant, Server: server, Nexus: clusters(tenant)}
+	if r.NexusServer, err = r.Nexus.Start(); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("the simulated clusters can't start: %w", err)
+	}
 	if err := r.writeFiles(); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("the simulated tenant's certificate and secrets can't be kept: %w", err)
@@ -49,7 +59,8 @@ func (r *Running) writeFiles() (err error) {
 	if r.dir, err = os.MkdirTemp("", "mde-ops-sim-"); err != nil {
 		return err
 	}
-	if r.CAFile, err = r.Server.CAFile(r.dir); err != nil {
+	r.CAFile = filepath.Join(r.dir, "ca.pem")
+	if err := os.WriteFile(r.CAFile, slices.Concat(r.Server.CertificatePEM(), r.NexusServer.CertificatePEM()), 0o600); err != nil {
 		return err
 	}
 	r.readSecret, r.writeSecret = filepath.Join(r.dir, "reader-secret"), filepath.Join(r.dir, "writer-secret")
@@ -62,6 +73,9 @@ func (r *Running) writeFiles() (err error) {
 // Close ends the tenant and removes its certificate.
 func (r *Running) Close() {
 	_ = r.Server.Close()
+	if r.NexusServer != nil {
+		_ = r.NexusServer.Close()
+	}
 	if r.dir != "" {
 		_ = os.RemoveAll(r.dir)
 	}
@@ -76,6 +90,8 @@ func (r *Running) Environ() []string {
 		"MDE_CA_FILE=" + r.CAFile,
 		"MDE_CLIENT_ID=" + mdesim.DefaultReaderID,
 		"MDE_CLIENT_SECRET_FILE=" + r.readSecret,
+		"MDE_NEXUS_URL=" + r.NexusServer.URL,
+		"MDE_NEXUS_SUBSCRIPTIONS=" + nexussim.DefaultSubscription,
 	}
 }
 

@@ -57,7 +57,7 @@ func TestServeSaysFirstThatItIsSimulated(t *testing.T) {
 	require.Equal(t, simtenant.Notice, first)
 	require.Equal(t, "\n# for mde-mcp and mde-slackbot\n", <-out)
 	require.Contains(t, <-out, "export MDE_TENANT_ID=")
-	for range 5 {
+	for range 7 {
 		require.NotContains(t, <-out, "MDE_WRITE_")
 	}
 	require.Contains(t, <-out, "for mde-slackbot only")

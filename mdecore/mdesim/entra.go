@@ -27,11 +27,12 @@ const (
 // entraState is the part of the Entra ID tenant that the zero value does not have:
 // app roles, groups, and accounts besides [Tenant.Users].
 type entraState struct {
-	mu       sync.Mutex
-	accounts []Account
-	groups   map[string][]string // object ids of members by group id
-	apps     map[string]*entraApp
-	webAPIs  []WebAPI
+	mu        sync.Mutex
+	accounts  []Account
+	groups    map[string][]string // object ids of members by group id
+	apps      map[string]*entraApp
+	webAPIs   []WebAPI
+	resources []string // further ones that tokens are for
 }
 
 type entraApp struct {

@@ -2,153 +2,54 @@ package mdesim
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/mde-ops/mde-ops/internal/simulate"
 )
 
 // FaultKind says what goes wrong.
-type FaultKind string
+type FaultKind = simulate.FaultKind
 
-// The kinds of [Fault].
+// The kinds of [Fault]; package simulate says what each does.
 const (
-	// FaultStatus answers Fault.Status without handling the request.
-	FaultStatus FaultKind = "status"
-	// FaultStatusAfter handles the request and answers Fault.Status all the same:
-	// a write took effect and its caller is told it failed.
-	FaultStatusAfter FaultKind = "status after effect"
-	// FaultSlow handles the request and answers after Fault.Delay.
-	FaultSlow FaultKind = "slow"
-	// FaultCutBefore closes the connection without handling the request. Go's own
-	// HTTP transport may repeat a GET that meets this on a reused connection.
-	FaultCutBefore FaultKind = "cut before effect"
-	// FaultCutAfter handles the request and closes the connection unanswered.
-	FaultCutAfter FaultKind = "cut after effect"
-	// FaultTruncated handles the request and sends half of the JSON, or cuts the
-	// connection in the middle of a download.
-	FaultTruncated FaultKind = "truncated body"
-	// FaultContentType handles the request and answers with an HTML page.
-	FaultContentType FaultKind = "content type"
-	// FaultForeignLink handles the request and points @odata.nextLink to another
-	// host, adding one when the list has none.
-	FaultForeignLink FaultKind = "foreign nextLink"
-	// FaultEcho answers Fault.Status without handling the request, and repeats the
-	// request's bearer token and a signed link in the message, as a proxy's debug
-	// page can. Clients must not pass them on.
-	FaultEcho FaultKind = "echo of secrets"
+	FaultStatus      = simulate.FaultStatus
+	FaultStatusAfter = simulate.FaultStatusAfter
+	FaultSlow        = simulate.FaultSlow
+	FaultCutBefore   = simulate.FaultCutBefore
+	FaultCutAfter    = simulate.FaultCutAfter
+	FaultTruncated   = simulate.FaultTruncated
+	FaultContentType = simulate.FaultContentType
+	FaultForeignLink = simulate.FaultForeignLink
+	FaultEcho        = simulate.FaultEcho
 )
 
 // ForeignHost is the host that a [FaultForeignLink] points to.
-const ForeignHost = "api.evil.example"
+const ForeignHost = simulate.ForeignHost
 
 // Fault is something that goes wrong for the requests it matches.
-type Fault struct {
-	// Method is the HTTP method; empty matches every one.
-	Method string
-	// Path is the request path without the version. A * stands for one segment,
-	// a final ** for the rest; empty matches every path.
-	Path string
-	// Kind is what goes wrong. Default FaultStatus.
-	Kind FaultKind
-	// Status is the answer of FaultStatus and FaultStatusAfter. Default 500.
-	Status int
-	// RetryAfter is sent as the Retry-After header in any form: seconds, an HTTP
-	// date, nonsense. Empty: no header.
-	RetryAfter string
-	// Delay is how long to wait before the answer goes wrong, after the effect.
-	Delay time.Duration
-	// Skip lets that many matching requests pass first.
-	Skip int
-	// Times is how often it happens. 0 means once, negative until ClearFaults.
-	Times int
-}
-
-// check refuses a fault that would never happen as it is meant.
-func (f Fault) check() error {
-	known := []FaultKind{
-		"", FaultStatus, FaultStatusAfter, FaultSlow, FaultCutBefore, FaultCutAfter, FaultTruncated, FaultContentType, FaultForeignLink, FaultEcho,
-	}
-	if !slices.Contains(known, f.Kind) {
-		return fmt.Errorf("the fault kind %q is not one of %q", f.Kind, known[1:])
-	}
-	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
-		return fmt.Errorf("the fault status %d is not between 400 and 599", f.Status)
-	}
-	return nil
-}
+type Fault = simulate.Fault
 
 // RetryAfterDate is the HTTP-date form of a Retry-After header.
-func RetryAfterDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
+func RetryAfterDate(at time.Time) string { return simulate.RetryAfterDate(at) }
 
 // Fail arms a fault. Faults are tried in the order they were armed, one a request.
 func (t *Tenant) Fail(f Fault) {
 	t.ready()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = append(t.faults, &f)
+	t.faults.Arm(f)
 }
 
 // ClearFaults disarms every fault.
 func (t *Tenant) ClearFaults() {
 	t.ready()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = nil
+	t.faults.Clear()
 }
-
-// take returns the fault for this request, or a Fault of no kind.
-func (t *Tenant) take(method, reqPath string) Fault {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, f := range t.faults {
-		if !f.matches(method, reqPath) {
-			continue
-		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
-		}
-		hit := *f
-		hit.Kind, hit.Status = orDefault(f.Kind, FaultStatus), orDefault(f.Status, http.StatusInternalServerError)
-		if f.Times >= 0 {
-			if f.Times--; f.Times <= 0 {
-				t.faults = slices.Delete(t.faults, i, i+1)
-			}
-		}
-		return hit
-	}
-	return Fault{}
-}
-
-func (f *Fault) matches(method, reqPath string) bool {
-	if f.Method != "" && !strings.EqualFold(f.Method, method) {
-		return false
-	}
-	if f.Path == "" {
-		return true
-	}
-	if prefix, ok := strings.CutSuffix(f.Path, "**"); ok {
-		return strings.HasPrefix(reqPath, prefix)
-	}
-	ok, err := path.Match(f.Path, reqPath)
-	return err == nil && ok
-}
-
-// replaces reports whether the request is not handled at all.
-func (f Fault) replaces() bool {
-	return f.Kind == FaultStatus || f.Kind == FaultCutBefore || f.Kind == FaultEcho
-}
-
-// cuts reports whether the connection closes unanswered.
-func (f Fault) cuts() bool { return f.Kind == FaultCutBefore || f.Kind == FaultCutAfter }
 
 // spoil changes a good answer into the one the fault asks for.
-func (f Fault) spoil(t *Tenant, r *http.Request, good response) response {
+func (t *Tenant) spoil(f Fault, r *http.Request, good response) response {
 	switch f.Kind {
 	case FaultStatus, FaultStatusAfter:
 		bad := t.problem(f.Status, statusCode(f.Status), "Simulated failure")

@@ -89,7 +89,7 @@ func (t *Tenant) serveAppToken(r *http.Request, form url.Values) response {
 	if api, ok := t.webAPI(form.Get("scope")); ok {
 		return t.appToken(r, api, app)
 	}
-	aud, bad := audienceOf(form.Get("scope"))
+	aud, bad := t.audienceOf(form.Get("scope"))
 	if bad != nil {
 		return t.refuse(*bad)
 	}
@@ -112,7 +112,7 @@ func (t *Tenant) serveUserToken(r *http.Request, form url.Values) response {
 	if api, ok := t.webAPI(form.Get("scope")); ok {
 		return t.personToken(r, api, u, AzureCLIAppID)
 	}
-	aud, bad := audienceOf(form.Get("scope"))
+	aud, bad := t.audienceOf(form.Get("scope"))
 	if bad != nil {
 		return t.refuse(*bad)
 	}
@@ -126,7 +126,7 @@ func (t *Tenant) unknownApp(id string) *refusal {
 }
 
 // audienceOf returns the audience of the one resource that a scope asks for.
-func audienceOf(scope string) (string, *refusal) {
+func (t *Tenant) audienceOf(scope string) (string, *refusal) {
 	// MSAL adds these to every request.
 	asked := slices.DeleteFunc(strings.Fields(scope), func(s string) bool {
 		return s == "openid" || s == "offline_access" || s == "profile"
@@ -137,7 +137,7 @@ func audienceOf(scope string) (string, *refusal) {
 	}
 	resource = strings.TrimSuffix(resource, "/")
 	known := []string{audience, siblingAudience, "https://graph.microsoft.com", "https://management.azure.com"}
-	if !slices.Contains(known, resource) {
+	if !slices.Contains(known, resource) && !t.hasResource(resource) {
 		return "", &refusal{http.StatusBadRequest, 500011, "invalid_resource", "The resource principal named " + resource + " was not found in the tenant. You might have sent your authentication request to the wrong tenant."}
 	}
 	return resource, nil

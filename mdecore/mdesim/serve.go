@@ -44,7 +44,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.count(r.Method, reqPath, api)
-	fault := t.take(r.Method, reqPath)
+	fault := t.faults.Take(r.Method, reqPath)
 	if api {
 		pause(r, t.Latency)
 	}
@@ -52,7 +52,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		resp = t.problem(http.StatusBadRequest, "InvalidRequestBody", "The request body could not be read")
-	case fault.replaces():
+	case fault.Replaces():
 	case strings.HasPrefix(reqPath, storagePath):
 		resp = t.serveStorage(r)
 	case api:
@@ -66,11 +66,11 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.OnAccepted(*resp.effect)
 	}
 	pause(r, fault.Delay)
-	if fault.cuts() {
+	if fault.Cuts() {
 		t.Log.Debug("simulated cut", "method", r.Method, "path", reqPath, "effect", resp.effect != nil)
 		panic(http.ErrAbortHandler)
 	}
-	resp = t.shaped(r, fault.spoil(t, r, resp))
+	resp = t.shaped(r, t.spoil(fault, r, resp))
 	t.Log.Debug("simulated answer", "method", r.Method, "path", reqPath, "status", resp.status)
 	resp.write(w, r)
 }

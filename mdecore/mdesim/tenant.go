@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mde-ops/mde-ops/internal/simulate"
 )
 
 // Defaults of a zero [Tenant].
@@ -94,7 +96,7 @@ type Tenant struct {
 	effects        []Effect
 	requests       map[Request]int
 	writes         int
-	faults         []*Fault
+	faults         simulate.Faults
 	windows        map[string]*window
 	library        libraryState
 	indicators     indicatorState
@@ -135,7 +137,7 @@ func (t *Tenant) ready() {
 		t.byAction, t.byMachine = map[string]*action{}, map[string][]*action{}
 		t.requests, t.windows = map[Request]int{}, map[string]*window{}
 		for _, f := range t.Faults {
-			t.faults = append(t.faults, &f)
+			t.faults.Arm(f)
 		}
 		t.routes = table()
 		t.router = newRouter(t.routes)

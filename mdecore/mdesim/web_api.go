@@ -30,6 +30,21 @@ func (t *Tenant) SetWebAPI(a WebAPI) {
 	t.entra.webAPIs = append(slices.DeleteFunc(slices.Clone(t.entra.webAPIs), func(o WebAPI) bool { return strings.EqualFold(o.AppID, a.AppID) }), a)
 }
 
+// SetResources names further resources, such as https://storage.azure.com, for which
+// applications get tokens: other services of Azure, which are not simulated here.
+func (t *Tenant) SetResources(resources ...string) {
+	t.ready()
+	t.entra.mu.Lock()
+	defer t.entra.mu.Unlock()
+	t.entra.resources = slices.Clone(resources)
+}
+
+func (t *Tenant) hasResource(resource string) bool {
+	t.entra.mu.Lock()
+	defer t.entra.mu.Unlock()
+	return slices.Contains(t.entra.resources, resource)
+}
+
 // webAPI is the web API that a scope asks for: its own scope, or all that was
 // consented to (/.default), by client id or by api:// name.
 func (t *Tenant) webAPI(scope string) (WebAPI, bool) {
