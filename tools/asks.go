@@ -9,12 +9,15 @@ type Asks struct {
 	Reads []string
 	// Parts are what only some calls need, by their arguments or by what they find.
 	Parts []string
+	// Weighs are what a plan of few devices shows its approvers besides: without the permission that is "not known" on the card,
+	// and the call goes on.
+	Weighs []string
 	// Works are what the worker asks with the writing credential to see an approved step through.
 	Works []string
 }
 
 // Reading is what the reading credential is used for.
-func (a Asks) Reading() []string { return slices.Concat(a.Reads, a.Parts) }
+func (a Asks) Reading() []string { return slices.Concat(a.Reads, a.Parts, a.Weighs) }
 
 // Working is what the writing credential is used for.
 func (a Asks) Working() []string { return a.Works }
@@ -28,6 +31,9 @@ func AsksOf(tool string) (Asks, bool) {
 // toFind is what finds a device by what a call names it; toPlan looks at its machine actions too.
 func toFind() []string { return []string{"ListMachines"} }
 func toPlan() []string { return []string{"ListMachines", "ListMachineActions"} }
+
+// toWeigh is what approvers weigh about a device besides.
+func toWeigh() []string { return []string{"ListMachineLogonUsers", "ListMachineAlerts"} }
 
 // toAct is what the worker asks for a machine action.
 func toAct(write string, more ...string) []string {
@@ -60,13 +66,14 @@ func readingAsks() map[string]Asks {
 		"get_alert": {Reads: []string{"GetAlert"}, Parts: []string{
 			"GetAlertMachine", "GetAlertUser", "ListAlertDomains", "ListAlertFiles", "ListAlertIPs",
 		}},
-		"list_incidents":  {Reads: []string{"ListIncidents"}},
-		"get_incident":    {Reads: []string{"GetIncident"}},
-		"hunt":            {Reads: []string{"RunHuntingQuery"}, Parts: toFind()},
-		"run_query":       {Reads: []string{"RunHuntingQuery"}, Parts: toFind()},
-		"list_indicators": {Reads: []string{"ListIndicators"}},
-		"list_library":    {Reads: []string{"ListLibraryFiles"}},
-		"list_evidence":   {Parts: toFind()},
+		"list_incidents":       {Reads: []string{"ListIncidents"}},
+		"get_incident":         {Reads: []string{"GetIncident"}},
+		"hunt":                 {Reads: []string{"RunHuntingQuery"}, Parts: toFind()},
+		"run_query":            {Reads: []string{"RunHuntingQuery"}, Parts: toFind()},
+		"list_indicators":      {Reads: []string{"ListIndicators"}},
+		"list_library":         {Reads: []string{"ListLibraryFiles"}},
+		"list_evidence":        {Parts: toFind()},
+		"nexus_threat_summary": {Parts: []string{"GetMachine", "ListMachines"}}, // what it asks Azure is in AzureActions
 		"look_up": {Parts: []string{
 			"GetFile", "GetFileStats", "ListFileAlerts", "ListFileMachines", "GetDomainStats", "ListDomainAlerts", "ListDomainMachines",
 			"GetIPStats", "ListIPAlerts", "ListUserAlerts", "ListUserMachines",
@@ -106,7 +113,7 @@ func changingAsks() map[string]Asks {
 		"tag_devices":      {Reads: toFind(), Works: []string{"AddOrRemoveMachineTag", "GetMachine"}},
 		"set_device_value": {Reads: toFind(), Works: []string{"SetDeviceValue", "GetMachine"}},
 		"set_authenticated_scan": {
-			Reads: []string{"ListMachines", "ListScanAgents"}, Parts: []string{"ListScanDefinitions", "GetMachine"},
+			Reads: []string{"ListMachines", "ListScanAgents"}, Weighs: toWeigh(), Parts: []string{"ListScanDefinitions", "GetMachine"},
 			Works: []string{"CreateScanDefinition", "UpdateScanDefinition", "GetMachine"},
 		},
 		"delete_authenticated_scans": {Reads: []string{"ListScanDefinitions"}, Works: []string{"BatchDeleteScanDefinitions"}},
@@ -130,23 +137,23 @@ func changingAsks() map[string]Asks {
 // actionAsks are of tools that start machine actions.
 func actionAsks() map[string]Asks {
 	return map[string]Asks{
-		"isolate_devices":  {Reads: toPlan(), Works: toAct("IsolateMachine")},
-		"release_devices":  {Reads: toPlan(), Works: toAct("UnisolateMachine")},
-		"restrict_apps":    {Reads: toPlan(), Works: toAct("RestrictCodeExecution")},
-		"unrestrict_apps":  {Reads: toPlan(), Works: toAct("UnrestrictCodeExecution")},
-		"scan_devices":     {Reads: toPlan(), Works: toAct("RunAntiVirusScan")},
-		"offboard_devices": {Reads: toPlan(), Works: toAct("OffboardMachine")},
-		"collect_package":  {Reads: toPlan(), Works: toAct("CollectInvestigationPackage", "GetInvestigationPackageURI")},
+		"isolate_devices":  {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("IsolateMachine")},
+		"release_devices":  {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("UnisolateMachine")},
+		"restrict_apps":    {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("RestrictCodeExecution")},
+		"unrestrict_apps":  {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("UnrestrictCodeExecution")},
+		"scan_devices":     {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("RunAntiVirusScan")},
+		"offboard_devices": {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("OffboardMachine")},
+		"collect_package":  {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("CollectInvestigationPackage", "GetInvestigationPackageURI")},
 		"stop_and_quarantine": {
-			Reads: append(toPlan(), "GetFile", "GetFileStats", "ListFileMachines"), Works: toAct("StopAndQuarantineFile"),
+			Reads: append(toPlan(), "GetFile", "GetFileStats", "ListFileMachines"), Weighs: toWeigh(), Works: toAct("StopAndQuarantineFile"),
 		},
-		"cancel_action": {Reads: []string{"GetMachineAction", "GetMachine"}, Works: toAct("CancelMachineAction")},
-		"undo_request":  {Reads: []string{"GetMachine", "ListMachineActions"}},
-		"get_file":      {Reads: toPlan(), Works: toAct("RunLiveResponse", "GetLiveResponseResultLink")},
-		"put_file":      {Reads: append(toPlan(), "ListLibraryFiles"), Works: toAct("RunLiveResponse", "ListLibraryFiles")},
-		"run_script":    {Reads: append(toPlan(), "ListLibraryFiles"), Works: toAct("RunLiveResponse", "ListLibraryFiles", "GetLiveResponseResultLink")},
+		"cancel_action": {Reads: []string{"GetMachineAction", "GetMachine"}, Weighs: toWeigh(), Works: toAct("CancelMachineAction")},
+		"undo_request":  {Reads: []string{"GetMachine", "ListMachineActions"}, Weighs: toWeigh()},
+		"get_file":      {Reads: toPlan(), Weighs: toWeigh(), Works: toAct("RunLiveResponse", "GetLiveResponseResultLink")},
+		"put_file":      {Reads: append(toPlan(), "ListLibraryFiles"), Weighs: toWeigh(), Works: toAct("RunLiveResponse", "ListLibraryFiles")},
+		"run_script":    {Reads: append(toPlan(), "ListLibraryFiles"), Weighs: toWeigh(), Works: toAct("RunLiveResponse", "ListLibraryFiles", "GetLiveResponseResultLink")},
 		"run_live_response": {
-			Reads: toPlan(), Parts: []string{"ListLibraryFiles"}, Works: toAct("RunLiveResponse", "ListLibraryFiles", "GetLiveResponseResultLink"),
+			Reads: toPlan(), Weighs: toWeigh(), Parts: []string{"ListLibraryFiles"}, Works: toAct("RunLiveResponse", "ListLibraryFiles", "GetLiveResponseResultLink"),
 		},
 	}
 }

@@ -13,7 +13,7 @@ import (
 func declarations() []declaration {
 	return slices.Concat(
 		deviceTools(), alertTools(), responseTools(), liveResponseTools(), huntingTools(), indicatorTools(),
-		entityTools(), exposureTools(), evidenceTools(), requestTools(), sessionTools(),
+		entityTools(), exposureTools(), evidenceTools(), nexusTools(), requestTools(), sessionTools(),
 	)
 }
 
@@ -46,7 +46,9 @@ func Facts() (map[string]approvals.ToolInfo, error) {
 	}
 	facts := make(map[string]approvals.ToolInfo, len(all))
 	for _, c := range all {
-		facts[c.tool.Name] = approvals.ToolInfo{Risk: c.tool.Risk, Toolset: string(c.tool.Toolset), Through: c.borrows}
+		info := c.tool.info()
+		info.Through = c.borrows
+		facts[c.tool.Name] = info
 	}
 	return facts, nil
 }

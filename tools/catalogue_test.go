@@ -65,6 +65,8 @@ func TestRisksAndHintsAreThoseOfTheDesign(t *testing.T) {
 	}
 	for name, risk := range risks {
 		require.Equal(t, designed(name), risk, name)
+		raised := map[string]approvals.Risk{"nexus_set_enforcement_level": approvals.RiskExecute}
+		require.Equal(t, raised[name], facts[name].Raised, name)
 	}
 	all, err := Catalogue()
 	require.NoError(t, err)
@@ -82,7 +84,7 @@ func designed(tool string) approvals.Risk {
 	for risk, names := range map[approvals.Risk]string{
 		approvals.RiskAnnotate: "tag_devices set_device_value update_alerts create_alert update_incident",
 		approvals.RiskCollect:  "scan_devices collect_package get_file fetch_evidence export_assessment",
-		approvals.RiskContain:  "isolate_devices restrict_apps add_indicators extend_timebox resume_request",
+		approvals.RiskContain:  "isolate_devices restrict_apps add_indicators extend_timebox resume_request nexus_set_enforcement_level nexus_start_scan nexus_collect_reports",
 		approvals.RiskExpose:   "release_devices unrestrict_apps undo_request cancel_action allow_indicators remove_indicators",
 		approvals.RiskExecute:  "run_live_response run_script put_file upload_library_file delete_library_file set_authenticated_scan delete_authenticated_scans",
 		approvals.RiskDestroy:  "stop_and_quarantine lift_stop",

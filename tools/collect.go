@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 
 // collectable is one thing that an action gave and that is to be kept.
 type collectable struct {
+	// device is what the evidence store calls the target; the target's own id where it is empty.
+	device string
 	// actionType and actionID name the action; at is when the device gave the thing. An action that gives several things
 	// numbers them at the end of actionID, so that each keeps its own manifest even when their contents are the same.
 	actionType, actionID string
@@ -39,18 +42,24 @@ func (h hands) ready(ctx context.Context) error {
 // keep brings an item of a step into the evidence store as it streams by. What was kept before, as before a crash, is found
 // and not fetched again.
 func (h hands) keep(ctx context.Context, t worker.Task, i collectable) (evidence.Manifest, error) {
-	if h.evidence == nil {
-		return evidence.Manifest{}, &worker.Refused{Text: "this worker has no evidence store (MDE_EVIDENCE)"}
+	kept, err := h.kept(ctx, evidence.Query{RequestID: t.RequestID, DeviceID: i.from(t), Limit: 1000}, i.from(t))
+	if err != nil {
+		return evidence.Manifest{}, err
 	}
-	if m, found, err := h.keptBefore(ctx, t, i); err != nil || found {
-		return m, err
+	if m, found := kept[i.actionID]; found {
+		return m, nil
 	}
+	return h.bring(ctx, t, i)
+}
+
+// bring is keep of what is known not to be there.
+func (h hands) bring(ctx context.Context, t worker.Task, i collectable) (evidence.Manifest, error) {
 	device, _ := t.Plan.Target(t.Step.Target)
 	if i.at.IsZero() {
 		i.at = time.Now() // Defender did not say
 	}
 	meta := evidence.Meta{
-		DeviceID: t.Step.Target, DeviceName: device.Name, ActionType: i.actionType, ActionID: i.actionID, RequestID: t.RequestID,
+		DeviceID: i.from(t), DeviceName: device.Name, ActionType: i.actionType, ActionID: i.actionID, RequestID: t.RequestID,
 		Requester: t.Requester.ID, Approvers: t.Approvers, CollectedAt: i.at, Name: i.name, ContentType: i.contentType,
 	}
 	from, to := io.Pipe()
@@ -71,21 +80,32 @@ func (h hands) keep(ctx context.Context, t worker.Task, i collectable) (evidence
 // errStoreGaveUp is what a fetch meets when the store failed first.
 var errStoreGaveUp = errors.New("the evidence store takes no more")
 
-// keptBefore looks for the manifest of an item.
-func (h hands) keptBefore(ctx context.Context, t worker.Task, i collectable) (evidence.Manifest, bool, error) {
-	q := evidence.Query{RequestID: t.RequestID, Limit: 1000}
+// keptOf are the manifests of a step whose contents are there, by the ids of their actions.
+func (h hands) keptOf(ctx context.Context, t worker.Task) (map[string]evidence.Manifest, error) {
+	return h.kept(ctx, evidence.Query{RequestID: t.RequestID, Limit: 1000}, t.Step.Target)
+}
+
+// from is what the evidence store calls the target that the thing was collected from.
+func (i collectable) from(t worker.Task) string { return cmp.Or(i.device, t.Step.Target) }
+
+// kept are the manifests that q finds and that are of a device.
+func (h hands) kept(ctx context.Context, q evidence.Query, device string) (map[string]evidence.Manifest, error) {
+	if h.evidence == nil {
+		return nil, &worker.Refused{Text: "this worker has no evidence store (MDE_EVIDENCE)"}
+	}
+	kept := map[string]evidence.Manifest{}
 	for {
 		l, err := h.evidence.List(ctx, q)
 		if err != nil {
-			return evidence.Manifest{}, false, err
+			return nil, err
 		}
 		for _, m := range l.Manifests {
-			if m.ActionID == i.actionID && strings.EqualFold(m.DeviceID, t.Step.Target) && m.Removed == nil {
-				return m, true, nil
+			if _, newer := kept[m.ActionID]; !newer && strings.EqualFold(m.DeviceID, device) && m.Removed == nil {
+				kept[m.ActionID] = m
 			}
 		}
 		if q.Page = l.Next; q.Page == "" {
-			return evidence.Manifest{}, false, nil
+			return kept, nil
 		}
 	}
 }

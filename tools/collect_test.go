@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -184,37 +183,6 @@ func exportStarted(t *testing.T) (*office, approvals.Request) {
 	t.Helper()
 	o := librarian(t)
 	return o, o.collectStarted(o.collectAsked("export_assessment", `{"kind":"software","reason":"x"}`).ID)
-}
-
-func TestAnExportGoesOnAtTheNextFile(t *testing.T) {
-	t.Parallel()
-	o, r := exportStarted(t)
-	files := func() int {
-		n := 0
-		for asked, times := range o.Tenant.Requests() {
-			if strings.HasSuffix(asked.Path, ".json.gz") {
-				n += times
-			}
-		}
-		return n
-	}
-	o.Tenant.Fail(mdesim.Fault{Path: "/storage/**", Status: http.StatusForbidden, Skip: 1, Times: -1})
-	_, err := o.performer.Collect(t.Context(), task(r), r.Steps[0].ActionID)
-	require.Error(t, err)
-	require.Len(t, o.keptOf(r), 1)
-	o.Tenant.ClearFaults()
-	before := files()
-	p, err := o.performer.Collect(t.Context(), task(r), r.Steps[0].ActionID)
-	require.NoError(t, err)
-	kept := o.keptOf(r)
-	require.Greater(t, len(kept), 1)
-	require.Equal(t, len(kept)-1, files()-before, "the first file is not fetched again")
-	require.Contains(t, p.Message, fmt.Sprintf("%d files", len(kept)))
-	for _, m := range kept {
-		require.Equal(t, "gzip", m.Unpacked.Archive)
-		require.NotEmpty(t, m.Unpacked.SHA256)
-		require.NotContains(t, fmt.Sprint(m, p), "sig=")
-	}
 }
 
 func TestAnExportThatIsCutIsNotKept(t *testing.T) {

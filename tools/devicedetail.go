@@ -19,10 +19,11 @@ type getDeviceIn struct {
 }
 
 type getDeviceOut struct {
-	Device    deviceView `json:"device" jsonschema:"the device"`
-	Isolation string     `json:"isolation" jsonschema:"isolated, not isolated, isolating, releasing"`
-	Link      string     `json:"link,omitempty" jsonschema:"its timeline in the portal"`
-	LeftOut   []string   `json:"left_out,omitempty" jsonschema:"what is left out, how to get it"`
+	Device    deviceView  `json:"device" jsonschema:"the device"`
+	Isolation string      `json:"isolation" jsonschema:"isolated, not isolated, isolating, releasing"`
+	Link      string      `json:"link,omitempty" jsonschema:"its timeline in the portal"`
+	Nexus     *deviceNode `json:"nexus,omitempty" schema:"omit" jsonschema:"the Nexus node that it is"`
+	LeftOut   []string    `json:"left_out,omitempty" jsonschema:"what is left out, how to get it"`
 	deviceParts
 }
 
@@ -64,7 +65,7 @@ func readDevice(ctx context.Context, s *session, in getDeviceIn) (getDeviceOut, 
 	}
 	out := getDeviceOut{
 		Device: viewOfDevice(m), Isolation: string(isolationOf(actions[m.ID])), deviceParts: d.parts, LeftOut: d.leftOut(),
-		Link: timelineLink(s.reader.Cloud(), m.ID, s.tenant),
+		Link: timelineLink(s.reader.Cloud(), m.ID, s.tenant), Nexus: s.nodeOf(ctx, m),
 	}
 	return out, out.text(), nil
 }
@@ -83,6 +84,9 @@ func (o getDeviceOut) text() string {
 	section(&b, "Machine actions", p.Actions, actionView.line)
 	for _, note := range o.LeftOut {
 		b.WriteString("\n" + note)
+	}
+	if n := o.Nexus; n != nil {
+		fmt.Fprintf(&b, "\nIt is node %s of the Nexus cluster %s, by its %s: nexus_get_report shows its agent's report.", n.Node, n.Cluster, n.LinkedBy)
 	}
 	if o.Link != "" {
 		b.WriteString("\n" + o.Link)

@@ -32,6 +32,8 @@ type Options struct {
 	Gate *gate.Gate
 	// Evidence is the store of collected evidence; nil when there is none.
 	Evidence *evidence.Store
+	// Nexus reads Nexus clusters; nil when none are configured.
+	Nexus *NexusReader
 	// Tenant is the Entra tenant id that every plan is for; Cloud the name that whoami shows.
 	Tenant, Cloud string
 	// TokenInfo inspects the token that Reader sends; nil when that is not known.
@@ -55,15 +57,18 @@ type house struct {
 	reader        *mdecore.Client
 	gate          *gate.Gate
 	evidence      *evidence.Store
+	nexus         *NexusReader
 	tenant, cloud string
 	tokenInfo     func(context.Context) (TokenInfo, error)
 	clock         func() time.Time
 	log           *slog.Logger
 	maxDevices    int
+	weighLimit    time.Duration // of what a plan can do without
 	tools         []Tool
 	inverses      map[string]string
 	reversals     map[string]*reversal
 	borrowers     map[string]bool // tools that make plans of other tools
+	nodesKnown    directory       // of Nexus, for a while
 	hunts         huntResults     // results of hunting queries, for their later pages
 }
 
@@ -96,8 +101,8 @@ func newDispatcher(o Options, declared []declaration) (*Dispatcher, error) {
 		return nil, err
 	}
 	h := &house{
-		reader: o.Reader, gate: o.Gate, evidence: o.Evidence, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
-		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, inverses: map[string]string{}, reversals: map[string]*reversal{},
+		reader: o.Reader, gate: o.Gate, evidence: o.Evidence, nexus: o.Nexus, tenant: o.Tenant, cloud: o.Cloud, tokenInfo: o.TokenInfo,
+		clock: o.Clock, log: o.Logger, maxDevices: o.MaxDevices, weighLimit: defaultWeighLimit, inverses: map[string]string{}, reversals: map[string]*reversal{},
 		borrowers: map[string]bool{},
 	}
 	if h.clock == nil {
@@ -154,6 +159,8 @@ type Result struct {
 	Output any
 	// Text is a short summary; untrusted text in it is made harmless to read, and must still be escaped by the face.
 	Text string
+	// Tables are those parts of Text, in their order, whose columns only stand under one another in letters of one width.
+	Tables []string
 	// Request is the request that an acting call made; nil for reading calls and dry runs.
 	Request *approvals.Request
 	// Joined tells the caller that others asked for the same before, and what follows from that; empty otherwise. The output
@@ -202,8 +209,15 @@ func (d *Dispatcher) call(ctx context.Context, c Call) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Tool: c.Tool, Output: out, Text: text}, nil
+	res := Result{Tool: c.Tool, Output: out, Text: text}
+	if t, ok := out.(tabled); ok {
+		res.Tables = t.tables()
+	}
+	return res, nil
 }
+
+// tabled is an output whose text has tables in it.
+type tabled interface{ tables() []string }
 
 // Plan is the plan that a call of an acting tool would submit, with the tool's own checks. Nothing is submitted. It serves
 // faces that show a plan before somebody decides how to ask for it, and policy's explanations.

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/worker"
+	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/mdecore"
 )
 
@@ -90,32 +92,77 @@ func collectExport(ctx context.Context, with hands, t worker.Task, _ string) (wo
 	if ask == nil {
 		return worker.Progress{}, &worker.Refused{Text: fmt.Sprintf("Defender exports no assessment %s", quoted(t.Step.Target, 60))}
 	}
+	kept, err := with.keptOf(ctx, t) // once: an export can have hundreds of files
+	if err != nil {
+		return worker.Progress{}, err
+	}
 	files, err := ask(with.reader, ctx, mdecore.ExportFilesOptions{})
 	if err != nil {
 		return worker.Progress{}, fetchFault(err)
 	}
+	if files.GeneratedTime.IsZero() {
+		return worker.Progress{}, &worker.Refused{Text: "Defender did not say when it made its export, so its files can't be told from those of another one"}
+	}
+	var all []evidence.Manifest
+	for _, item := range exported(with.reader, t.Step.Target, files) {
+		m, found := kept[item.actionID]
+		if !found {
+			if m, err = with.bring(ctx, t, item); err != nil {
+				return worker.Progress{}, fetchFault(err)
+			}
+		}
+		all = append(all, m)
+	}
+	return exportEnd(files.GeneratedTime.UTC(), all), nil
+}
+
+// exported are the files of an export, each once. A file's id is made of its path and not of its place among the others, or a
+// list in another order would have a later try miss a file. The ids of another export are others.
+func exported(from *mdecore.Client, kind string, files *mdecore.ExportFiles) (items []collectable) {
+	links := slices.Clone(files.ExportFiles)
+	byPath := func(a, b mdecore.Link) int { return strings.Compare(a.String(), b.String()) }
+	slices.SortFunc(links, byPath)
+	links = slices.CompactFunc(links, func(a, b mdecore.Link) bool { return byPath(a, b) == 0 })
 	made := files.GeneratedTime.UTC()
-	var size int64
-	for i, link := range files.ExportFiles {
-		m, err := with.keep(ctx, t, collectable{
-			actionType: "export", actionID: fmt.Sprintf("%s.%s.%d", t.Step.Target, made.Format("20060102T150405Z"), i), at: made,
-			name:        fmt.Sprintf("%s-%s-%03d.json.gz", t.Step.Target, made.Format("20060102T150405Z"), i+1),
+	for i, link := range links {
+		path := sha256.Sum256([]byte(link.String())) // without the signature, which is another each time
+		items = append(items, collectable{
+			actionType: "export", actionID: fmt.Sprintf("%s.%s.%x", kind, made.Format("20060102T150405Z"), path[:8]), at: made,
+			name:        fmt.Sprintf("%s-%s-%03d.json.gz", kind, made.Format("20060102T150405Z"), i+1),
 			contentType: "application/gzip",
 			fetch: func(ctx context.Context, w io.Writer) error {
-				_, err := with.reader.Download(ctx, onceOnly(link), w, mdecore.DownloadOptions{})
+				_, err := from.Download(ctx, onceOnly(link), w, mdecore.DownloadOptions{})
 				return err
 			},
 		})
-		if err != nil {
-			return worker.Progress{}, fetchFault(err)
-		}
+	}
+	return items
+}
+
+// exportEnd is how the step ends: failed when a file is not whole, because its rows would be missed by nobody.
+func exportEnd(made time.Time, all []evidence.Manifest) worker.Progress {
+	var size int64
+	var broken []string
+	for _, m := range all {
 		size += m.Size
+		switch {
+		case m.Unpacked == nil:
+			broken = append(broken, m.Name+": it is not packed as exports are")
+		case m.Unpacked.SHA256 == "":
+			broken = append(broken, m.Name+": "+m.Unpacked.Note)
+		}
 	}
-	text := fmt.Sprintf("%d files, %d bytes, made by Defender at %s, are evidence of this request: list_evidence with its id", len(files.ExportFiles), size, made.Format(time.RFC3339))
-	if len(files.ExportFiles) == 0 {
-		text = "Defender's export of " + made.Format(time.RFC3339) + " has no files: there is nothing to keep"
+	end := worker.Progress{RemoteStatus: exportAsked, State: approvals.StepSucceeded}
+	switch kept := "evidence of this request: list_evidence with its id"; {
+	case len(all) == 0:
+		end.Message = "Defender's export of " + made.Format(time.RFC3339) + " has no files: there is nothing to keep"
+	case len(broken) > 0:
+		end.State = approvals.StepFailed
+		end.Message = fmt.Sprintf("%d of %d files can't be unpacked whole (%s); all are kept as they came, as %s", len(broken), len(all), clean(broken[0], 200), kept)
+	default:
+		end.Message = fmt.Sprintf("%d files, %d bytes, made by Defender at %s, are %s", len(all), size, made.Format(time.RFC3339), kept)
 	}
-	return worker.Progress{RemoteStatus: exportAsked, State: approvals.StepSucceeded, Message: text}, nil
+	return end
 }
 
 // onceOnly gives a link out one time. A link that expired is not asked for anew alone, because the next export may have other

@@ -29,11 +29,12 @@ const (
 	formCSV     form = "csv"     // lines of a table; its own reader checks them
 	formLine    form = "line"    // one line whose spaces count, such as a path on a device
 	formBase64  form = "base64"  // bytes
+	formAzure   form = "azure"   // the name or resource id of something in Azure
 )
 
 // forms lists the known forms, so that a slip in a tag refuses to start.
 func forms() []form {
-	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText, formCSV, formLine, formBase64}
+	return []form{formAny, formDevice, formGUID, formAlert, formRequest, formWord, formAge, formSpan, formSHA1, formText, formCSV, formLine, formBase64, formAzure}
 }
 
 var (
@@ -42,6 +43,7 @@ var (
 	})
 	deviceText  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{40}$`) })
 	wordText    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z._-]+$`) })
+	azureText   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z._()/-]+$`) })
 	alertText   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_-]+$`) })
 	requestText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z]{8}$`) })
 )
@@ -70,6 +72,8 @@ func (f form) check(s string) string {
 		return unless(requestText().MatchString(s), s, "is not a request id (8 letters and digits); list_requests gives them")
 	case formWord:
 		return unless(wordText().MatchString(s), s, "may hold only ASCII letters, digits, '.', '-' and '_'")
+	case formAzure:
+		return unless(azureText().MatchString(s), s, "is neither a name in Azure nor a resource id: they hold ASCII letters, digits, '.', '-', '_', '(', ')' and '/'")
 	case formAge:
 		_, err := parseAge(s, time.Unix(0, 0))
 		return unless(err == nil, s, "is neither an age such as 24h or 7d nor a time such as 2026-11-22T08:00:00Z")

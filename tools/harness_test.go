@@ -12,6 +12,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 	"github.com/mde-ops/mde-ops/tools/toolstest"
 )
 
@@ -30,7 +31,7 @@ func open(t *testing.T, o toolstest.Options) *world {
 	w.d, err = NewDispatcher(w.options())
 	require.NoError(t, err)
 	w.performer, err = NewPerformer(PerformerOptions{
-		Reader: w.Reader, Writer: w.Writer, Tenant: mdesim.DefaultTenantID, Evidence: w.Evidence, Origins: w.Gate,
+		Reader: w.Reader, Writer: w.Writer, Tenant: mdesim.DefaultTenantID, Evidence: w.Evidence, Origins: w.Gate, NexusReader: w.NexusReader, NexusWriter: w.NexusWriter,
 	})
 	require.NoError(t, err)
 	return w
@@ -39,6 +40,7 @@ func open(t *testing.T, o toolstest.Options) *world {
 func (w *world) options() Options {
 	return Options{
 		Reader: w.Reader, Gate: w.Gate, Evidence: w.Evidence, Tenant: mdesim.DefaultTenantID, Cloud: "simulated", Clock: w.Clock.Now,
+		Nexus: &NexusReader{Client: w.NexusReader, Subscriptions: []string{nexussim.DefaultSubscription}},
 		TokenInfo: func(context.Context) (TokenInfo, error) {
 			return TokenInfo{TenantID: mdesim.DefaultTenantID, AppID: mdesim.DefaultReaderID, Roles: mdesim.ReaderRoles(), ExpiresAt: w.Clock.Now()}, nil
 		},

@@ -114,7 +114,7 @@ func TestAFleetIsAskedForManyAtATime(t *testing.T) {
 		ids = append(ids, x.ID)
 	}
 	require.Equal(t, []string{d("host01").ID, d("host02").ID, d("host03").ID, d("host04").ID, d("host05").ID}, ids, "in the order of the references, each once")
-	require.Equal(t, 5, w.gets()-before, "one list for each kind of reference, two lists of machine actions")
+	require.Equal(t, 5+2*len(ids), w.gets()-before, "one list for each kind of reference, two lists of machine actions, and of each device its users and alerts")
 }
 
 // gets counts the requests that the tenant's API answered.

@@ -56,6 +56,8 @@ func (c *compiled) actsOn(kind string) bool {
 		return kind == kindDevice
 	case takes(formGUID):
 		return kind == kindAction || kind == kindForeignAction
+	case takes(formAzure):
+		return kind == kindCluster || kind == kindNode
 	}
 	return true
 }
@@ -107,6 +109,8 @@ func (p *Performer) deviceOf(ctx context.Context, t approvals.Target) (string, e
 			return "", err
 		}
 		return strings.ToLower(a.MachineID), nil
+	case kindCluster, kindNode:
+		return "", namedByItsID(t)
 	}
 	return "", nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/worker"
 	"github.com/mde-ops/mde-ops/internal/evidence"
 	"github.com/mde-ops/mde-ops/mdecore"
+	"github.com/mde-ops/mde-ops/nexus"
 )
 
 // PerformerOptions are what a performer is made of.
@@ -27,6 +28,9 @@ type PerformerOptions struct {
 	Clock func() time.Time
 	// Evidence is the store that approved requests open content of; without one they are refused.
 	Evidence *evidence.Store
+	// NexusReader looks at Nexus clusters and fetches their reports, NexusWriter changes them; without them steps on clusters and
+	// nodes are refused.
+	NexusReader, NexusWriter *nexus.Client
 	// Origins tells which machine actions are ours; without it none is cancelled.
 	Origins Origins
 	// Board takes the effects of approved requests on our own switches: lifts, resumptions, extensions.
@@ -50,6 +54,7 @@ type hands struct {
 	board    *control.Board
 	evidence *evidence.Store
 	origins  Origins
+	nexus    nexusHands
 }
 
 // lender is what a look may borrow of the writer: it changes nothing, but a reading credential is refused it.
@@ -61,7 +66,7 @@ type lender interface {
 
 // looking is h without what writes to the tenant.
 func (h hands) looking() hands {
-	h.writer = nil
+	h.writer, h.nexus.writer = nil, nil
 	return h
 }
 
@@ -80,7 +85,7 @@ func NewPerformer(o PerformerOptions) (*Performer, error) {
 		return nil, err
 	}
 	p := &Performer{
-		hands:  hands{reader: o.Reader, writer: o.Writer, lent: o.Writer, board: o.Board, evidence: o.Evidence, origins: o.Origins},
+		hands:  hands{reader: o.Reader, writer: o.Writer, lent: o.Writer, board: o.Board, evidence: o.Evidence, origins: o.Origins, nexus: nexusHands{o.NexusReader, o.NexusWriter, newDecodes(), newAddressBook()}},
 		tenant: o.Tenant, clock: o.Clock, tools: map[string]*compiled{},
 	}
 	if p.clock == nil {
@@ -149,8 +154,8 @@ func (p *Performer) tool(t worker.Task) (*compiled, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%s is not an acting tool of this version", quoted(t.Plan.Tool, 60))
-	case t.Plan.Risk != c.tool.Risk:
-		return nil, fmt.Errorf("%s was planned with risk %s and has risk %s", t.Plan.Tool, quoted(string(t.Plan.Risk), 40), c.tool.Risk)
+	case !c.tool.info().States(t.Plan.Risk):
+		return nil, fmt.Errorf("%s was planned with risk %s and has risk %s", t.Plan.Tool, quoted(string(t.Plan.Risk), 40), c.tool.info().InWords())
 	case t.Plan.Tenant != p.tenant:
 		return nil, fmt.Errorf("the plan is for tenant %s, this worker acts on %s", quoted(t.Plan.Tenant, 60), p.tenant)
 	case t.Tag == "" || t.Step.Target == "":

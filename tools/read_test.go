@@ -166,7 +166,12 @@ func TestWhoami(t *testing.T) {
 	v := res.Output.(whoamiOut)
 	require.Equal(t, "alice@contoso.com", v.Identity.ID)
 	require.Equal(t, mdesim.ReaderRoles(), v.Token.Roles)
-	require.Len(t, v.Tools, len(w.d.Tools()))
+	risks := 0
+	for _, tool := range w.d.Tools() {
+		risks += len(tool.info().Risks())
+	}
+	require.Len(t, v.Tools, risks)
+	require.Contains(t, res.Text, "nexus_set_enforcement_level with risk execute: needs approval by 2")
 	require.Contains(t, res.Text, "isolate_devices: needs approval by 1 of group \"on-call\"")
 	require.Len(t, w.ok("whoami", `{"tool":"get_device"}`).Output.(whoamiOut).Tools, 1)
 	w.refused("whoami", `{"tool":"get_devicez"}`, approvals.KindInvalid, "did you mean get_device?")

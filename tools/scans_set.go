@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -65,28 +63,38 @@ func planSchedule(ctx context.Context, s *session, in setScanIn) (approvals.Plan
 	if err := canScan(ctx, s.reader, scanner); err != nil {
 		return approvals.Plan{}, err
 	}
-	plan := approvals.Plan{Targets: []approvals.Target{targetOf(scanner)}, Warnings: []string{
-		label(scanner) + " will try the credentials of the Key Vault on every target: " + quoted(strings.Join(step.Targets, ", "), 600),
-	}}
-	what := "new scan " + quoted(step.Name, 120)
+	what, scanned, now := "new scan "+quoted(step.Name, 120), step.Targets, []string(nil)
 	if step.ID != "" {
-		old, err := scanCalled(s.reader.ListScanDefinitions(ctx), func(d *mdecore.ScanDefinition) bool { return strings.EqualFold(d.ID, step.ID) })
+		old, err := step.toChange(ctx, s.reader, scanner)
 		if err != nil {
 			return approvals.Plan{}, err
 		}
-		if old == nil {
-			return approvals.Plan{}, approvals.Refuse(approvals.KindNotFound, nil, "Nothing was sent: there is no scan definition %s; list_authenticated_scans shows them", quoted(step.ID, 60))
-		}
-		if step.makes(old) && strings.EqualFold(agentOf(old), scanner.ID) {
-			return approvals.Plan{}, approvals.Refuse(approvals.KindInvalid, nil, "Nothing was sent, because there is nothing to do: scan %s is so already", quoted(old.ScanName, 120))
-		}
 		what = "scan " + quoted(old.ScanName, 120) + " (id " + clean(old.ID, 60) + ")"
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("now it scans %s every %d hours, active %t, made by %s", quoted(old.Target, 400), int(old.IntervalInHours), old.IsActive, quoted(old.CreatedBy, 80)))
+		now = []string{fmt.Sprintf("now it scans %s every %d hours by device %s, active %t, made by %s",
+			manyTargets(targetsOf(old)), int(old.IntervalInHours), quoted(agentOf(old), 60), old.IsActive, quoted(old.CreatedBy, 80))}
+		if len(scanned) == 0 {
+			scanned = targetsOf(old)
+		}
 	}
+	plan := approvals.Plan{Targets: []approvals.Target{targetOf(scanner)}, Warnings: append(now, scanWarnings(scanner, step, scanned)...)}
 	args, err := canonical(step)
 	plan.Preview = fmt.Sprintf("Set %s by %s: %s", what, label(scanner), step.String())
 	plan.Steps = []approvals.Step{{Action: "set_scan", Target: scanner.ID, Args: args, Summary: "set " + what + ": " + step.String()}}
 	return plan, err
+}
+
+// toChange is the definition that a step is to change; one that is as wanted already is refused.
+func (s scheduleStep) toChange(ctx context.Context, from *mdecore.Client, scanner *mdecore.Machine) (*mdecore.ScanDefinition, error) {
+	old, err := scanCalled(from.ListScanDefinitions(ctx), func(d *mdecore.ScanDefinition) bool { return strings.EqualFold(d.ID, s.ID) })
+	switch {
+	case err != nil:
+		return nil, err
+	case old == nil:
+		return nil, approvals.Refuse(approvals.KindNotFound, nil, "Nothing was sent: there is no scan definition %s; list_authenticated_scans shows them", quoted(s.ID, 60))
+	case s.makes(old) && strings.EqualFold(agentOf(old), scanner.ID):
+		return nil, approvals.Refuse(approvals.KindInvalid, nil, "Nothing was sent, because there is nothing to do: scan %s is so already", quoted(old.ScanName, 120))
+	}
+	return old, nil
 }
 
 // readSchedule reads the arguments, and refuses what Defender would.
@@ -104,9 +112,9 @@ func readSchedule(in setScanIn) (scheduleStep, error) {
 	if (in.Auth == "") != (in.Secret == "") {
 		return bad("auth and secret are given together")
 	}
-	var ok bool
-	if step.VaultURL, step.Secret, ok = vaultSecret(in.Secret); !ok {
-		return bad("secret %s is not the address of a secret in a Key Vault, such as https://name.vault.azure.net/secrets/snmp", quoted(in.Secret, 200))
+	var err error
+	if step.VaultURL, step.Secret, err = vaultSecret(in.Secret); err != nil {
+		return step, canBeRead(err)
 	}
 	switch missing := step.missing(); {
 	case in.ID == "" && missing != "":
@@ -114,25 +122,8 @@ func readSchedule(in setScanIn) (scheduleStep, error) {
 	case in.ID != "" && in.Name != "":
 		return bad("name: a definition keeps its name, by which it is found; leave it out")
 	}
-	var err error
 	step.TargetType, err = targetType(in.Targets)
-	return step, err
-}
-
-// vaultSecret divides the address of a secret into the vault's and the secret's name; nothing into nothing.
-func vaultSecret(address string) (vault, name string, ok bool) {
-	if address == "" {
-		return "", "", true
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", "", false
-	}
-	name, ok = strings.CutPrefix(u.Path, "/secrets/")
-	if name, _, _ = strings.Cut(name, "/"); name == "" { // a version may follow, which Defender does not take
-		return "", "", false
-	}
-	return "https://" + u.Host, name, ok
+	return step, canBeRead(err)
 }
 
 // missing is what a new definition lacks.
@@ -146,35 +137,6 @@ func (s scheduleStep) missing() string {
 		}
 	}
 	return ""
-}
-
-// maxScanTargets bounds what one approver is asked to look through.
-const maxScanTargets = 200
-
-// targetType is that of all targets; none for none.
-func targetType(targets []string) (mdecore.ScanTargetType, error) {
-	if len(targets) > maxScanTargets {
-		return "", approvals.Refuse(approvals.KindInvalid, nil, "Nothing was sent: %d targets are given, and one scan takes %d here", len(targets), maxScanTargets)
-	}
-	addresses := 0
-	for _, t := range targets {
-		if strings.ContainsAny(t, ", /") {
-			return "", approvals.Refuse(approvals.KindInvalid, nil, "Nothing was sent: target %s is neither one address nor one host name; networks and ranges are not taken", quoted(t, 120))
-		}
-		if _, err := netip.ParseAddr(t); err == nil {
-			addresses++
-		}
-	}
-	switch addresses {
-	case 0:
-		if len(targets) == 0 {
-			return "", nil
-		}
-		return mdecore.ScanTargetHostname, nil
-	case len(targets):
-		return mdecore.ScanTargetIP, nil
-	}
-	return "", approvals.Refuse(approvals.KindInvalid, nil, "Nothing was sent: targets are all addresses or all host names, and these are both")
 }
 
 // String is the step in words.
@@ -228,11 +190,10 @@ func agentOf(d *mdecore.ScanDefinition) string {
 
 // makes reports whether a definition is as the step wants it. Credentials can't be seen but for where they are kept.
 func (s scheduleStep) makes(d *mdecore.ScanDefinition) bool {
-	have := strings.FieldsFunc(d.Target, func(r rune) bool { return r == ',' || r == ' ' })
 	auth := d.ScanAuthenticationParams
-	return (len(s.Targets) == 0 || slices.Equal(have, s.Targets)) && (s.Hours == 0 || int(d.IntervalInHours) == s.Hours) &&
+	return (len(s.Targets) == 0 || slices.Equal(targetsOf(d), s.Targets)) && (s.Hours == 0 || int(d.IntervalInHours) == s.Hours) &&
 		(s.Active == nil || d.IsActive == *s.Active) &&
-		(s.Auth == "" || auth != nil && auth.Type == s.Auth && auth.KeyVaultURL == s.VaultURL && auth.KeyVaultSecretName == s.Secret)
+		(s.Auth == "" || auth != nil && auth.Type == s.Auth && strings.EqualFold(strings.TrimSuffix(auth.KeyVaultURL, "/"), s.VaultURL) && auth.KeyVaultSecretName == s.Secret)
 }
 
 func scheduleOf(t worker.Task) (scheduleStep, error) {

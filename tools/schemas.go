@@ -117,8 +117,8 @@ func Generate() ([]byte, error) {
 // write writes one tool as a Go literal.
 func write(b *bytes.Buffer, g generatedTool) {
 	t := g.tool
-	fmt.Fprintf(b, "{%q, Tool{\nName: %q, Title: %q,\nSummary: %q,\nToolset: %q, Surface: %q, Risk: %q, Untrusted: %t,\n",
-		g.types, t.Name, t.Title, t.Summary, t.Toolset, t.Surface, t.Risk, t.Untrusted)
+	fmt.Fprintf(b, "{%q, Tool{\nName: %q, Title: %q,\nSummary: %q,\nToolset: %q, Surface: %q, Risk: %q, Raised: %q, Untrusted: %t,\n",
+		g.types, t.Name, t.Title, t.Summary, t.Toolset, t.Surface, t.Risk, t.Raised, t.Untrusted)
 	fmt.Fprintf(b, "Annotations: %s,\n", strings.TrimPrefix(fmt.Sprintf("%#v", t.Annotations), "tools."))
 	b.WriteString("Args: []Arg{\n")
 	for _, a := range t.Args {

@@ -79,13 +79,15 @@ func readWhoami(ctx context.Context, s *session, in whoamiIn) (whoamiOut, string
 			out.Tools = append(out.Tools, mayView{Tool: t.Name, Risk: string(t.Risk), Policy: "asked as the tool that it makes a plan of"})
 			continue
 		}
-		a, err := s.gate.Decide(ctx, approvals.Call{Tool: t.Name, Risk: t.Risk, Requester: s.who})
-		if err != nil {
-			return whoamiOut{}, "", err
+		for _, risk := range t.info().Risks() {
+			a, err := s.gate.Decide(ctx, approvals.Call{Tool: t.Name, Risk: risk, Requester: s.who})
+			if err != nil {
+				return whoamiOut{}, "", err
+			}
+			out.Tools = append(out.Tools, mayView{
+				Tool: t.Name, Risk: string(risk), Policy: inWords(a.Outcome, a.Quorums(), a.Rule, a.Why),
+			})
 		}
-		out.Tools = append(out.Tools, mayView{
-			Tool: t.Name, Risk: string(t.Risk), Policy: inWords(a.Outcome, a.Quorums(), a.Rule, a.Why),
-		})
 	}
 	return out, out.text(), nil
 }
@@ -144,8 +146,12 @@ func (o whoamiOut) text() string {
 	for _, stop := range o.Stopped {
 		fmt.Fprintf(&b, "\nStopped: %s. Approvers lift it in Slack: /mde lift %s", stop.words(), stop.Scope)
 	}
-	for _, t := range o.Tools {
-		fmt.Fprintf(&b, "\n- %s: %s", t.Tool, t.Policy)
+	for i, t := range o.Tools {
+		name := t.Tool
+		if i > 0 && o.Tools[i-1].Tool == name {
+			name += " with risk " + t.Risk // some of its plans have a higher one
+		}
+		fmt.Fprintf(&b, "\n- %s: %s", name, t.Policy)
 	}
 	return b.String()
 }

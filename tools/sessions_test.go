@@ -40,7 +40,7 @@ import (
 //	device NAME            keeps the id of a device as $DEVICE
 //	content NAME TEXT      puts a file on $DEVICE
 //
-// Those that only whole stories need are in stories_test.go.
+// Those that only whole stories need are in stories_test.go, and those about Nexus clusters in nexus_sessions_test.go.
 //
 // Sessions in testdata/sessions/collect read with a credential that may see the library. Once all were played, the operations
 // that each tool says it asks of the tenant (AsksOf) are held against those that it was asked.
@@ -96,7 +96,7 @@ func TestEveryToolHasASession(t *testing.T) {
 	require.NoError(t, err)
 	met := map[string]map[string]bool{"a success": {}, "a refusal": {}, "a failure": {}}
 	line := regexp.MustCompile(`(?m)^(! )?call ([a-z_]+)`)
-	failure := regexp.MustCompile(`(?m)^fault |timed_out|"status":"(failed|partial|unknown)"`)
+	failure := regexp.MustCompile(`(?m)^(azure)?fault |timed_out|"status":"(failed|partial|unknown)"`)
 	for _, file := range append(files, more...) {
 		text := toolstest.Read(t, file)
 		for _, m := range line.FindAllStringSubmatch(text, -1) {
@@ -157,7 +157,7 @@ func always(least int, fn func(*testscript.TestScript, []string)) word {
 }
 
 func (s *sitting) words() map[string]word {
-	return map[string]word{
+	words := map[string]word{
 		"call":    s.play,
 		"approve": always(1, func(ts *testscript.TestScript, who []string) { s.vote(ts, approvals.VerdictApprove, "", who...) }),
 		"deny": always(2, func(ts *testscript.TestScript, args []string) {
@@ -186,6 +186,8 @@ func (s *sitting) words() map[string]word {
 			s.Tenant.PutDeviceFile(ts.Getenv("DEVICE"), args[0], []byte(args[1]))
 		}),
 	}
+	maps.Copy(words, s.nexusWords())
+	return words
 }
 
 // writes counts the writing requests that the tenant has seen. A hunt is a POST and writes nothing.

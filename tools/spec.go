@@ -22,9 +22,11 @@ type spec[In, Out any] struct {
 	toolset              Toolset
 	surface              Surface
 	risk                 approvals.Risk
-	positional           []string
-	hints                Annotations
-	untrusted            bool
+	// raised is a higher risk that plan may state for what it would do, by setting Plan.Risk; empty when there is none.
+	raised     approvals.Risk
+	positional []string
+	hints      Annotations
+	untrusted  bool
 	// lists names the output's list, when the tool gives one in pages: In embeds listing then, and Out paged.
 	lists string
 	// read answers a call, with a short text beside the structure.
@@ -103,7 +105,7 @@ func (s spec[In, Out]) compile() (*compiled, error) {
 	}
 	c := &compiled{
 		tool: Tool{
-			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Args: args,
+			Name: s.name, Title: s.title, Summary: s.summary, Toolset: s.toolset, Risk: s.risk, Raised: s.raised, Args: args,
 			InputSchema: schemas.Input, OutputSchema: schemas.Output, Annotations: s.hints, Untrusted: s.untrusted, Surface: s.surface,
 		},
 		performs: s.performs, undo: s.undo, reverse: s.reverse, borrows: s.borrows,
@@ -136,6 +138,7 @@ func (s spec[In, Out]) whole() error {
 		_, listsOut := any(out).(interface{ page() paged })
 		fault(!listsOut, "the output of a tool that lists embeds paged")
 	}
+	fault(s.raised != "" && (!s.raised.Valid() || s.raised == s.risk || s.risk == approvals.RiskRead || s.borrows), fmt.Sprintf("risk %q can't be raised to %q", s.risk, s.raised))
 	fault(!s.risk.Valid(), fmt.Sprintf("risk %q is not one of %v", s.risk, approvals.Risks()))
 	if s.risk == approvals.RiskRead {
 		fault(s.read == nil, "a reading tool needs read")
@@ -211,9 +214,19 @@ func (s spec[In, Out]) runPlan(ctx context.Context, on *session, raw json.RawMes
 	}
 	plan.Tenant, plan.Reason = on.tenant, asks.asked().Reason
 	if !s.borrows {
-		plan.Tool, plan.Risk, plan.Args = s.name, s.risk, args
+		if plan.Risk == "" {
+			plan.Risk = s.risk
+		}
+		if plan.Risk != s.risk && plan.Risk != s.raised {
+			return approvals.Plan{}, false, fmt.Errorf("tool %q: its plan states risk %q, which the tool does not", s.name, plan.Risk)
+		}
+		plan.Tool, plan.Args = s.name, args
 	}
-	return plan, asks.asked().DryRun, nil
+	if dry := asks.asked().DryRun; dry {
+		return plan, true, nil
+	}
+	on.weigh(ctx, &plan)
+	return plan, false, nil
 }
 
 // decode reads checked arguments. It can only fail when the checks and the type disagree, which must lead to no action.

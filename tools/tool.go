@@ -23,6 +23,7 @@ const (
 	Evidence     Toolset = "evidence"
 	Requests     Toolset = "requests"
 	Session      Toolset = "session"
+	Nexus        Toolset = "nexus" // runtime protection of Azure Operator Nexus clusters
 )
 
 // Surface says when a server offers a tool.
@@ -59,6 +60,8 @@ type Tool struct {
 	Toolset        Toolset
 	Surface        Surface
 	Risk           approvals.Risk
+	// Raised is a higher risk that some plans of the tool have, by what they would do; empty when there is none.
+	Raised approvals.Risk
 	// Args are the arguments in the order of the declaration.
 	Args []Arg
 	// InputSchema and OutputSchema are JSON Schema 2020-12 objects; neither is ever empty.
@@ -70,6 +73,11 @@ type Tool struct {
 
 // Acts reports whether the tool changes the tenant, so that a call makes a request at the gate.
 func (t Tool) Acts() bool { return t.Risk != approvals.RiskRead }
+
+// info is what the gate knows of the tool.
+func (t Tool) info() approvals.ToolInfo {
+	return approvals.ToolInfo{Risk: t.Risk, Raised: t.Raised, Toolset: string(t.Toolset)}
+}
 
 // Brief is the first sentence of Summary.
 func (t Tool) Brief() string {
@@ -125,3 +133,12 @@ type Arg struct {
 
 	form form
 }
+
+// Device reports whether the argument names devices, so that a form can offer those that there are.
+func (a Arg) Device() bool { return a.form == formDevice }
+
+// Request reports whether the argument is the id of one of our requests.
+func (a Arg) Request() bool { return a.form == formRequest }
+
+// Long reports whether the argument is a text of many lines, such as a query.
+func (a Arg) Long() bool { return a.form == formText || a.form == formCSV || a.form == formBase64 }

@@ -82,10 +82,10 @@ func (q Query) prefix() (string, error) {
 		}
 	}
 	switch {
+	case q.DeviceID != "": // one request may be about hundreds of devices
+		return deviceKey(strings.ToLower(q.DeviceID), ""), nil
 	case q.RequestID != "":
 		return requestKey(strings.ToUpper(q.RequestID), ""), nil
-	case q.DeviceID != "":
-		return deviceKey(strings.ToLower(q.DeviceID), ""), nil
 	}
 	return manifestDir, nil
 }

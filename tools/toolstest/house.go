@@ -21,6 +21,8 @@ import (
 	"github.com/mde-ops/mde-ops/internal/evidence/blobs"
 	"github.com/mde-ops/mde-ops/mdecore"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 )
 
 // Options vary a House. The zero value is a usual one.
@@ -31,6 +33,8 @@ type Options struct {
 	AppID, AppSecret string
 	// NewID makes request ids; random ones unless set.
 	NewID func() string
+	// Nexus changes the simulated clusters before they are served.
+	Nexus func(*nexussim.Azure)
 }
 
 // House is a tenant, clients of it and a gate.
@@ -44,7 +48,13 @@ type House struct {
 	Evidence       *evidence.Store
 	Policy         approvals.Policy
 	Clock          *Clock
+	// Nexus are simulated clusters, NexusReader and NexusWriter clients of them.
+	Nexus                    *nexussim.Azure
+	NexusReader, NexusWriter *nexus.Client
 }
+
+// NodeMachine is the machine name of a node of the simulated clusters that is also the tenant's device mdesim.NameLinux.
+const NodeMachine = "r01w001"
 
 // Clock is a time that stands still until it is moved. It begins at the real time, because tokens have to be valid.
 type Clock struct {
@@ -80,6 +90,7 @@ func Open(t testing.TB, o Options) *House {
 	}
 	h.Reader = h.Client(t, o.AppID, o.AppSecret)
 	h.Writer = h.Client(t, mdesim.DefaultAppID, mdesim.DefaultAppSecret)
+	h.openNexus(t, o.Nexus)
 	h.Policy = o.Policy
 	if h.Policy == nil {
 		h.Policy, err = policy.Default(policy.DefaultOptions{ApproverGroup: approvals.Group{Name: "on-call", People: []string{"bob@contoso.com"}}})
@@ -100,6 +111,27 @@ func Open(t testing.TB, o Options) *House {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.Evidence.Close() })
 	return h
+}
+
+// openNexus starts the simulated clusters, with a client that may only look and one that may change them.
+func (h *House) openNexus(t testing.TB, change func(*nexussim.Azure)) {
+	t.Helper()
+	h.Tenant.SetResources(nexussim.Resources()...)
+	ids := map[string]string{NodeMachine: h.Tenant.Device(mdesim.NameLinux).ID}
+	h.Nexus = &nexussim.Azure{Clock: h.Clock.Now, OperationTime: 10 * time.Second, ScanTime: time.Minute, DeviceIDs: ids}
+	if change != nil {
+		change(h.Nexus)
+	}
+	server, err := h.Nexus.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	client := func(appID, secret string) *nexus.Client {
+		c, err := nexus.New(h.Server.AppCredential(appID, secret), nexus.Options{Cloud: nexus.Custom(server.URL), HTTPClient: server.Client(), RetryDelay: time.Millisecond})
+		require.NoError(t, err)
+		return c
+	}
+	h.NexusReader = client(mdesim.DefaultReaderID, mdesim.DefaultReaderSecret)
+	h.NexusWriter = client(mdesim.DefaultAppID, mdesim.DefaultAppSecret)
 }
 
 // Client is a client of the tenant, as an application. It never waits for a budget, so that tests don't.
