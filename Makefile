@@ -1,6 +1,7 @@
 # Everything a change needs, by name. `make help` lists it.
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RUNS ?= 1000
+RACE := $(shell grep -v '^\#' .ci/race-flags)
 
 .PHONY: help fmt lint test clients bench generate verify chaos mutants fuzz build demo image bundle
 
@@ -28,13 +29,13 @@ lint: ## vet and lint
 	$(GOLANGCI) run
 
 test: ## all tests; PostgreSQL's run when MDE_TEST_POSTGRES is set
-	go test -race -shuffle=on ./...
+	go test $(RACE) -shuffle=on ./...
 
 clients: ## other people's suites and clients, which npm installs
 	bash .ci/clients
 
 bench: ## every benchmark with its baseline in the same run
-	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/azpipe/ ./internal/download/ ./internal/bench/
+	go test -run '^$$' -bench . -benchmem ./mdecore/ ./tools/ ./approvals/... ./internal/azpipe/ ./internal/download/ ./nexus/report/ ./internal/bench/
 
 generate: ## make generated files fresh
 	go generate ./...

@@ -34,10 +34,11 @@ func (c Config) common() faults {
 	if g := c.Policy.ApproverGroup; g != "" && !groupID().MatchString(g) {
 		bad.add("MDE_APPROVER_GROUP: %q is not the id of a Slack user group, which begins with S", g)
 	}
-	bad = append(bad, c.Slack.ids()...)
+	bad = append(bad, c.Slack.check()...)
 	bad = append(bad, c.Timing.check()...)
 	bad = append(bad, c.Audit.check()...)
 	bad = append(bad, c.evidence()...)
+	bad = append(bad, c.Nexus.check(c.Tenant)...)
 	bad = append(bad, c.Telemetry.check(c.OTel)...)
 	if id := c.Policy.RoleAppID; id != "" && !guidText().MatchString(id) {
 		bad.add("MDE_ENTRA_APP_ID: %q is not valid here: want the client id (a GUID) of the application whose app roles approve", id)
@@ -205,12 +206,7 @@ func (c Config) CheckWorker() error {
 }
 
 func (c Config) worker() faults {
-	var bad faults
-	if t := c.Slack.BotToken.Reveal(); c.missing("MDE_SLACK_BOT_TOKEN", t) {
-		bad.add("MDE_SLACK_BOT_TOKEN (or _FILE) is not set: the xoxb- token of the installed app")
-	} else if t != "" && !strings.HasPrefix(t, "xoxb-") {
-		bad.add("MDE_SLACK_BOT_TOKEN does not begin with xoxb-: use the app's bot token")
-	}
+	bad := c.botToken()
 	if c.Slack.ApprovalChannel == "" {
 		bad.add("MDE_SLACK_APPROVAL_CHANNEL is not set: the id (C…) of the channel for approval cards")
 	}
@@ -225,12 +221,7 @@ func (c Config) worker() faults {
 
 // CheckSlack reports what is wrong with the configuration of the bot, which is a worker with a face.
 func (c Config) CheckSlack() error {
-	bad := c.worker()
-	if t := c.Slack.AppToken.Reveal(); c.missing("MDE_SLACK_APP_TOKEN", t) {
-		bad.add("MDE_SLACK_APP_TOKEN (or _FILE) is not set: an xapp- token with the scope connections:write")
-	} else if t != "" && !strings.HasPrefix(t, "xapp-") {
-		bad.add("MDE_SLACK_APP_TOKEN does not begin with xapp-: use an app-level token")
-	}
+	bad := append(c.worker(), c.deliveries()...)
 	if c.missing("MDE_VOTE_SIGNING_KEY", c.Votes.SigningKey.Reveal()) {
 		bad.add("MDE_VOTE_SIGNING_KEY (or _FILE) is not set: make one with `mde-slackbot keygen`")
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Votes    Votes
 	Audit    Audit
 	Evidence Evidence
+	Nexus    Nexus
 	Timing   Timing
 	Log      Log
 	// Telemetry is who is told how the program does.
@@ -99,6 +100,21 @@ type Slack struct {
 	ResponderGroup  string   `env:"MDE_SLACK_RESPONDER_GROUP"`
 	Channels        []string `env:"MDE_SLACK_CHANNELS"`
 	ApprovalChannel string   `env:"MDE_SLACK_APPROVAL_CHANNEL"`
+	Team            string   `env:"MDE_SLACK_TEAM"` // default whichever the bot token belongs to
+
+	PeopleFile string `env:"MDE_SLACK_PEOPLE_FILE"`            // names of people that are not their addresses
+	TypedAbove int    `env:"MDE_SLACK_TYPED_ABOVE, default=5"` // a yes to more targets is typed
+
+	Mode          string `env:"MDE_SLACK_MODE, default=socket"` // socket or http
+	HTTPAddr      string `env:"MDE_SLACK_HTTP_ADDR"`            // with http; TLS is left to a proxy
+	SigningSecret Secret `env:"MDE_SLACK_SIGNING_SECRET"`       // with http
+
+	// With these the bot token is renewed before it ends, and BotToken is not used.
+	ClientID     string `env:"MDE_SLACK_CLIENT_ID"`
+	ClientSecret Secret `env:"MDE_SLACK_CLIENT_SECRET"`
+	RefreshToken Secret `env:"MDE_SLACK_REFRESH_TOKEN"`
+
+	ConfigToken Secret `env:"MDE_SLACK_CONFIG_TOKEN"` // for the doctor alone
 }
 
 // Votes are the keys that sign and verify votes.

@@ -190,7 +190,7 @@ func (e *environment) faults() faults {
 
 // isDevelopers reports whether a variable is for the project's own tests, which run both programs.
 func isDevelopers(name string) bool {
-	return strings.HasPrefix(name, "MDE_TEST_") || name == "MDE_CONTRACT_DIR" || name == "MDE_FAILPOINT"
+	return strings.HasPrefix(name, "MDE_TEST_") || name == "MDE_CONTRACT_DIR" || name == "MDE_NEXUS_CONTRACT_DIR" || name == "MDE_SLACK_MANIFEST_DIR" || name == "MDE_FAILPOINT"
 }
 
 // nearest offers the setting that differs least from name.

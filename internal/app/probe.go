@@ -18,20 +18,6 @@ var (
 	groupID   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^S[A-Z0-9]{2,30}$`) })
 )
 
-// ids checks the settings that are Slack ids, because a name in their place would match nothing at run time.
-func (s Slack) ids() faults {
-	var bad faults
-	for _, id := range append(slices.Clone(s.Channels), s.ApprovalChannel) {
-		if id != "" && !channelID().MatchString(id) {
-			bad.add("%q is not the id of a Slack channel (MDE_SLACK_CHANNELS, MDE_SLACK_APPROVAL_CHANNEL): copy it from the channel's details, it begins with C or G", id)
-		}
-	}
-	if s.ResponderGroup != "" && !groupID().MatchString(s.ResponderGroup) {
-		bad.add("MDE_SLACK_RESPONDER_GROUP: %q is not the id of a Slack user group, which begins with S", s.ResponderGroup)
-	}
-	return bad
-}
-
 // Probe reports what can be found wrong without the network: credentials that can't be made, files that can't be read, a
 // store that can't be named. It is what --check-config does beyond the checks of every start.
 func (c Config) Probe() error {
@@ -65,6 +51,9 @@ func (c Config) Notes() []string {
 	}
 	if c.Policy.File == "" && c.Policy.ApproverGroup == "" && !c.Sim {
 		notes = append(notes, "MDE_APPROVER_GROUP is not set and there is no policy file: everything that needs approval is refused")
+	}
+	if c.Slack.exposed() {
+		notes = append(notes, "MDE_SLACK_HTTP_ADDR: "+c.Slack.HTTPAddr+" speaks no TLS and other machines may reach it: only the proxy that does should")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.SecretFiles)) {
 		info, err := os.Stat(c.SecretFiles[name])

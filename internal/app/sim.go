@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/mde-ops/mde-ops/internal/simtenant"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 )
 
 // SimUser is who calls through the simulated tenant when nobody is configured.
@@ -23,6 +24,7 @@ func (b *Base) startTenant() error {
 	b.Config.Tenant = Tenant{
 		ID: mdesim.DefaultTenantID, BaseURL: url, Authority: url, CAFile: running.CAFile, PerMinute: t.PerMinute, PerHour: t.PerHour,
 	}
+	b.Config.Nexus = Nexus{URL: running.NexusServer.URL, Subscriptions: []string{nexussim.DefaultSubscription}}
 	b.Config.Read = Credential{ClientID: mdesim.DefaultReaderID, ClientSecret: NewSecret(mdesim.DefaultReaderSecret)}
 	b.Config.Write = Credential{ClientID: mdesim.DefaultAppID, ClientSecret: NewSecret(mdesim.DefaultAppSecret)}
 	if b.Config.Identity.User == "" {

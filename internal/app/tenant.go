@@ -200,8 +200,12 @@ func (b *Base) Dispatcher(cred Credential) (*tools.Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	clusters, err := b.nexusReader(cred)
+	if err != nil {
+		return nil, err
+	}
 	return tools.NewDispatcher(tools.Options{
-		Reader: reader, Gate: b.Gate, Evidence: b.Evidence, Tenant: b.Config.Tenant.ID, Cloud: b.Config.Tenant.Cloud().Name,
+		Reader: reader, Gate: b.Gate, Evidence: b.Evidence, Nexus: clusters, Tenant: b.Config.Tenant.ID, Cloud: b.Config.Tenant.Cloud().Name,
 		TokenInfo: b.TokenInfo(signIn), Logger: b.Log, Clock: b.Config.Clock, MaxDevices: b.Config.Policy.MaxDevices,
 	})
 }

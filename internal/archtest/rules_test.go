@@ -29,14 +29,15 @@ func rules() []rule {
 		{"internal/chaos", everything(), "crash tests drive the whole house"},
 		{"internal/demo", everything(), "a demo drives the whole house"},
 		{"internal/interop", nil, "other people's suites see programs, not packages"},
+		{"internal/interop/npm", nil, "it starts programs and knows nothing of what they are told"},
 		{"internal/interop/fixture", everything(), "what a suite is run against is the whole server"},
 		{"internal/bundle", []string{"tools"}, "it packs what is built and lists what is offered"},
-		{"internal/gen", []string{"tools", "internal/opdoc", "mdecore/operations", "mdecore/mdesim"}, "generators read declarations"},
+		{"internal/gen", []string{"internal/slackbot/manifest", "tools", "internal/opdoc", "mdecore/operations", "mdecore/mdesim"}, "generators read declarations"},
 	})
 }
 
 func everything() []string {
-	return []string{"internal/...", "tools/...", "approvals/...", "mdecore/..."}
+	return []string{"internal/...", "tools/...", "approvals/...", "mdecore/...", "nexus/..."}
 }
 
 // gateRules keep the layers of the gate: words and rules, then the store, then what may be done, each without what is above.
@@ -59,8 +60,12 @@ func gateRules() []rule {
 func libraryRules() []rule {
 	return []rule{
 		{"mdecore", []string{"internal/azpipe", "internal/download", "internal/nearest", "mdecore/operations"}, "the client is a library in its own right"},
-		{"mdecore/mdesim/...", []string{"mdecore/mdesim/..."}, "the simulated tenant is written from the documentation, so that it can't share the client's mistakes"},
+		{"internal/simulate", nil, "it knows what all simulated services share, and none of them"},
+		{"mdecore/mdesim/...", []string{"mdecore/mdesim/...", "internal/simulate"}, "the simulated tenant is written from the documentation, so that it can't share the client's mistakes"},
 		{"mdecore/operations", nil, "the table of operations is data"},
+		{"nexus", []string{"internal/azpipe", "internal/download", "internal/nearest"}, "the client is a library in its own right"},
+		{"nexus/report", nil, "it reads bytes, wherever they come from"},
+		{"nexus/nexussim", []string{"internal/simulate"}, "the simulated clusters are written from the documentation, so that they can't share the client's mistakes"},
 		{"internal/download", []string{"internal/azpipe"}, "a download knows links and bytes, not what they mean"},
 		{"internal/azpipe", nil, "the pipeline knows nothing of what is sent through it"},
 		{"internal/entra", []string{"internal/azpipe", "approvals"}, "it answers who holds a role and knows no face and no tool"},
@@ -75,7 +80,7 @@ func libraryRules() []rule {
 		{"internal/failpoint", nil, "a named point to die at knows nothing of its surroundings"},
 		{"internal/telemetry", nil, "it measures what it is told of and knows nothing of what that is"},
 		{"internal/telemetry/telemetrytest", nil, "it reads what was sent as its receiver would, not as its sender"},
-		{"internal/simtenant", []string{"mdecore/mdesim"}, "it only starts the simulated tenant"},
+		{"internal/simtenant", []string{"mdecore/mdesim", "nexus/nexussim"}, "it only starts the simulated tenant"},
 		{"internal/opdoc", nil, "it reads comments"},
 		{"internal/leaks", nil, "it judges texts and knows none of their writers"},
 	}
@@ -84,14 +89,22 @@ func libraryRules() []rule {
 func faceRules() []rule {
 	gate := []string{"approvals", "approvals/control", "approvals/gate", "approvals/store"}
 	return []rule{
-		{"tools", append([]string{"mdecore", "approvals/worker", "internal/evidence", "internal/nearest", "tools/kql"}, gate...), "a tool plans with the client and acts through the gate"},
+		{"tools", append([]string{"mdecore", "nexus", "nexus/report", "approvals/worker", "internal/evidence", "internal/nearest", "tools/kql"}, gate...), "a tool plans with the client and acts through the gate"},
 		{"tools/kql", nil, "it writes queries as text and asks nobody"},
-		{"tools/toolstest", []string{"mdecore/...", "approvals/...", "internal/evidence/..."}, "it builds what tools need around them, for tests"},
-		{"internal/slackbot", append([]string{"tools", "approvals/ballot", "internal/nearest"}, gate...), "an adapter shows tools and takes votes; it never calls the tenant"},
+		{"tools/toolstest", []string{"mdecore/...", "nexus/...", "approvals/...", "internal/evidence/..."}, "it builds what tools need around them, for tests"},
+		{"internal/slackbot", append([]string{"tools", "approvals/ballot", "internal/nearest", "internal/slackbot/blockkit", "internal/slackbot/cards", "internal/slackbot/intake", "internal/slackbot/forms", "internal/slackbot/home", "internal/slackbot/sightings", "internal/slackbot/manifest"}, gate...), "an adapter shows tools and takes votes; it never calls the tenant"},
+		{"internal/slackbot/blockkit", nil, "how untrusted text is shown safely knows nothing of what is shown"},
+		{"internal/slackbot/cards", []string{"approvals", "approvals/store", "internal/slackbot/blockkit"}, "a card is drawn of a request alone, so that any process can draw it again"},
+		{"internal/slackbot/forms", []string{"tools", "internal/slackbot/blockkit"}, "a form is drawn of a declaration alone, and calls nothing"},
+		{"internal/slackbot/home", []string{"approvals", "internal/slackbot/blockkit", "internal/slackbot/cards"}, "a Home tab is drawn of what was found, and asks nobody"},
+		{"internal/slackbot/sightings", nil, "what a text holds is found without asking anybody"},
+		{"internal/slackbot/manifest", nil, "what the app must be allowed is declared once, for all who ask"},
+		{"internal/slackbot/intake", nil, "what Slack delivers is taken in the same, whatever is done with it"},
+		{"internal/slackbot/rotation", []string{"approvals", "approvals/store"}, "it keeps a token fresh, whatever is said with it"},
 		{"internal/slackbot/slacksim", nil, "the simulated workspace is written from Slack's documentation"},
 		{"internal/mcpserver", []string{"tools", "approvals"}, "an adapter shows tools; it never calls the tenant"},
 		{"internal/app", []string{
-			"approvals", "approvals/audit", "approvals/gate", "approvals/policy", "approvals/store", "mdecore", "mdecore/mdesim", "tools",
+			"approvals", "approvals/audit", "approvals/gate", "approvals/policy", "approvals/store", "mdecore", "mdecore/mdesim", "nexus", "nexus/nexussim", "tools",
 			"internal/azpipe", "internal/evidence", "internal/nearest", "internal/simtenant", "internal/telemetry",
 		}, "what both binaries need; neither ballot nor worker is in it"},
 		{"internal/app/mcpapp", []string{
@@ -100,11 +113,11 @@ func faceRules() []rule {
 		}, "an assistant's process has neither ballot nor worker"},
 		{"internal/app/slackapp", []string{
 			"approvals", "approvals/audit", "approvals/ballot", "approvals/control", "approvals/worker", "tools",
-			"internal/app", "internal/entra", "internal/slackbot", "internal/telemetry",
+			"internal/app", "internal/entra", "internal/slackbot", "internal/slackbot/rotation", "internal/telemetry",
 		}, "the one place that sees ballot and worker"},
 		{"internal/doctor", []string{
 			"approvals", "approvals/audit", "approvals/control", "approvals/policy", "approvals/store", "mdecore", "mdecore/operations",
-			"tools", "internal/app", "internal/azpipe", "internal/entra", "internal/oauth",
+			"nexus", "tools", "internal/app", "internal/azpipe", "internal/entra", "internal/oauth",
 		}, "it looks at everything that mde-mcp has, and at nothing that could approve or perform"},
 		{"internal/cli/...", []string{"internal/...", "tools", "approvals/..."}, "commands read arguments and call the app"},
 		{"cmd/mde-mcp", []string{"internal/cli", "internal/cli/mcpcmd"}, "main is a line"},

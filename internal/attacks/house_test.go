@@ -367,6 +367,18 @@ func (h *house) pressed(user string, card slacksim.Message, button string) strin
 	})
 }
 
+// typedYes presses Approve and types what the window asks for.
+func (h *house) typedYes(user string, card slacksim.Message, typed string) {
+	h.t.Helper()
+	_, err := h.ClickStale(h.t.Context(), user, card, "Approve")
+	require.NoError(h.t, err)
+	h.wait(func(s slacksim.Snapshot) bool { return len(s.Views[user]) > 0 })
+	views := h.Views(user)
+	out, err := h.Submit(h.t.Context(), user, views[len(views)-1].ID, map[string]string{"mde_typed": typed})
+	require.NoError(h.t, err)
+	require.Empty(h.t, out.Errors)
+}
+
 // user is somebody of the workspace.
 func (h *house) user(id string) slacksim.User {
 	h.t.Helper()

@@ -54,7 +54,7 @@ func TestAForgedLiftLiftsNothing(t *testing.T) {
 		h.forge(approvals.EventLifted, "", "all: lifted")
 		h.forge(approvals.EventLifted, waiting, "all: lifted")
 		h.held()
-		h.pressed(slacksim.Bob, h.card(waiting), "Approve") // one vote of the two that it takes
+		h.typedYes(slacksim.Bob, h.card(waiting), "all") // one vote of the two that it takes
 		h.move(waiting, approvals.Approved)
 		h.forge(approvals.EventLifted, waiting, "all: lifted")
 		h.held()
@@ -175,8 +175,8 @@ func (h *house) lifted(scopes ...string) {
 	for _, scope := range scopes {
 		h.pass(time.Second)
 		id := requestIn(h.t, h.typed(slacksim.Alice, "lift "+scope+" because over"))
-		h.pressed(slacksim.Bob, h.card(id), "Approve")
-		h.pressed(slacksim.Carol, h.card(id), "Approve")
+		h.typedYes(slacksim.Bob, h.card(id), scope)
+		h.typedYes(slacksim.Carol, h.card(id), scope)
 		require.Equal(h.t, approvals.Succeeded, h.settle(id).State, h.state(id).Message)
 		require.NotContains(h.t, h.inForce(), scope)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +15,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // to hold a lock as another process would
 
+	"github.com/mde-ops/mde-ops/internal/simulate"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 )
 
 // command is one word of a script.
@@ -54,9 +57,16 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"ended":       {ended, 2},        // ended NAME CODE: wait for its end and look at its exit code
 		"connected":   {connected, 1},    // connected N: wait until so many sockets are connected to the workspace
 		"slack":       {slackCommand, 3}, // slack NAME USER TEXT: type /mde TEXT in #security and set NAME to the request it made
+		"told":        {toldInSlack, 3},  // told USER TEXT REGEXP: type /mde TEXT in #security and want an answer that matches
+		"nexus":       {withNexus, 0},    // the programs know the simulated Nexus clusters from now on
+		"uncontained": {uncontained, 1},  // uncontained CLUSTER: it names no container of its own for results
+		"azure-fault": {azureFault, 1},   // azure-fault STATUS: Azure answers the next listing of clusters so
+		"azure":       {azureWrites, 1},  // azure N: so many writes were accepted by Azure
 		"press":       {press, 3},        // press USER BUTTON TEXT: press a button of the card that shows TEXT
+		"type":        {typeInto, 2},     // type USER TEXT: fill in the field of the window that USER has open, and submit it
 		"clock-off":   {clockOff, 1},     // clock-off DURATION: the API's clock differs by so much from this machine's
 		"role":        {role, 3},         // role gives|takes VALUE USER: an app role of the reading application in Entra ID
+		"installed":   {installed, 1},    // installed FILE: what the Slack app was made from
 		"card":        {waitForCard, 1},  // card TEXT: wait for a message in #security that shows TEXT
 		"collects":    {collects, 0},     // start a collector of traces and point the programs at it
 		"admin":       {admin, 2},        // admin NAME VARIABLE: set it to the address at which a process answers numbers and probes
@@ -175,6 +185,10 @@ func role(s *surroundings, ts *testscript.TestScript, args []string) {
 	}
 }
 
+func installed(s *surroundings, ts *testscript.TestScript, args []string) {
+	s.workspace.SetManifest([]byte(ts.ReadFile(args[0])))
+}
+
 func tenantDown(s *surroundings, ts *testscript.TestScript, _ []string) { ts.Check(s.server.Close()) }
 
 func asBot(s *surroundings, ts *testscript.TestScript, _ []string) {
@@ -249,13 +263,56 @@ func waitFor(s *surroundings, ts *testscript.TestScript, what string, ok func(sl
 	}
 }
 
-func slackCommand(s *surroundings, ts *testscript.TestScript, args []string) {
+func withNexus(s *surroundings, ts *testscript.TestScript, _ []string) {
+	s.tenant.SetResources(nexussim.Resources()...)
+	ts.Setenv("MDE_NEXUS_URL", ts.Getenv("NEXUS_URL"))
+	ts.Setenv("MDE_NEXUS_SUBSCRIPTIONS", nexussim.DefaultSubscription)
+	ts.Setenv("MDE_EVIDENCE", ts.MkAbs("evidence"))
+}
+
+func uncontained(s *surroundings, _ *testscript.TestScript, args []string) {
+	s.azure.SetCluster(args[0], func(c *nexussim.Cluster) { c.OwnStorage = false })
+}
+
+func azureFault(s *surroundings, ts *testscript.TestScript, args []string) {
+	s.azure.Fail(simulate.Fault{Path: "/subscriptions/*/providers/Microsoft.NetworkCloud/clusters", Status: number(ts, args[0])})
+}
+
+func azureWrites(s *surroundings, ts *testscript.TestScript, args []string) {
+	if n := len(s.azure.Effects()); n != number(ts, args[0]) {
+		ts.Fatalf("Azure has accepted %d writes\n%s", n, s.logs())
+	}
+}
+
+func toldInSlack(s *surroundings, ts *testscript.TestScript, args []string) {
+	reply := s.typed(ts, args[0], args[1])
+	if !regexp.MustCompile(args[2]).MatchString(reply) {
+		ts.Fatalf("the answer does not match %s\n%s", args[2], s.logs())
+	}
+}
+
+// typed types a command in #security and waits for its answer.
+func (s *surroundings) typed(ts *testscript.TestScript, user, text string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	out, err := s.workspace.Command(ctx, args[1], slacksim.Security, "/mde", args[2])
+	person, err := s.workspace.User(user)
 	ts.Check(err)
-	ts.Logf("@%s is answered: %s", args[1], out.Reply)
-	_, rest, _ := strings.Cut(out.Reply, "Request ")
+	before := len(s.workspace.Ephemerals(person.ID))
+	out, err := s.workspace.Command(ctx, person.ID, slacksim.Security, "/mde", text)
+	ts.Check(err)
+	answers := out.Ephemerals
+	if len(answers) == 0 { // on a busy machine the answer comes after the acknowledgement
+		waitFor(s, ts, "the answer", func(snap slacksim.Snapshot) bool { return len(snap.Ephemerals[person.ID]) > before })
+		answers = s.workspace.Ephemerals(person.ID)
+	}
+	reply := slacksim.RenderText(answers[len(answers)-1], slacksim.RenderOptions{Width: 2000})
+	ts.Logf("@%s is answered: %s", user, reply)
+	return reply
+}
+
+func slackCommand(s *surroundings, ts *testscript.TestScript, args []string) {
+	reply := s.typed(ts, args[1], args[2])
+	_, rest, _ := strings.Cut(reply, "Request ")
 	id, _, made := strings.Cut(rest, " ")
 	if !made {
 		ts.Fatalf("no request was made")
@@ -280,10 +337,17 @@ func cardWith(s *surroundings, ts *testscript.TestScript, text string) slacksim.
 
 func waitForCard(s *surroundings, ts *testscript.TestScript, args []string) { cardWith(s, ts, args[0]) }
 
+func typeInto(s *surroundings, ts *testscript.TestScript, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	who, err := s.workspace.User(args[0])
+	ts.Check(err)
+	ts.Check(slacksim.Patient{Workspace: s.workspace}.Fill(ctx, who.ID, map[string]string{"mde_typed": args[1]}))
+}
+
 func press(s *surroundings, ts *testscript.TestScript, args []string) {
 	card := cardWith(s, ts, args[2])
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_, err := s.workspace.Click(ctx, args[0], slacksim.Security, card.TS, args[1])
-	ts.Check(err)
+	ts.Check(slacksim.Patient{Workspace: s.workspace}.Press(ctx, args[0], slacksim.Security, card.TS, args[1]))
 }

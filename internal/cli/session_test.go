@@ -3,6 +3,7 @@ package cli_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/internal/telemetry/telemetrytest"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
+	"github.com/mde-ops/mde-ops/nexus/nexussim"
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +45,7 @@ const limit = 30 * time.Second
 // surroundings are what a script runs in.
 type surroundings struct {
 	tenant    *mdesim.Tenant
+	azure     *nexussim.Azure
 	server    *mdesim.Server
 	workspace *slacksim.Workspace
 	running   map[string]*process
@@ -81,10 +84,17 @@ func (s *surroundings) startTenant(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = s.server.Close() })
-	ca, err := s.server.CAFile(env.WorkDir)
+	s.azure = &nexussim.Azure{OperationTime: 50 * time.Millisecond, ScanTime: 200 * time.Millisecond}
+	clusters, err := s.azure.Start()
 	if err != nil {
 		return err
 	}
+	env.Defer(func() { _ = clusters.Close() })
+	ca := filepath.Join(env.WorkDir, "ca.pem")
+	if err := os.WriteFile(ca, slices.Concat(s.server.CertificatePEM(), clusters.CertificatePEM()), 0o600); err != nil {
+		return err
+	}
+	env.Setenv("NEXUS_URL", clusters.URL)
 	for name, value := range map[string]string{
 		"MDE_TENANT_ID": mdesim.DefaultTenantID, "MDE_BASE_URL": s.server.URL, "MDE_AUTHORITY": s.server.URL, "MDE_CA_FILE": ca,
 		"MDE_CLIENT_ID": mdesim.DefaultReaderID, "MDE_CLIENT_SECRET": mdesim.DefaultReaderSecret,

@@ -30,7 +30,7 @@ func collects(s *surroundings, ts *testscript.TestScript, _ []string) {
 func admin(s *surroundings, ts *testscript.TestScript, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	found, ok := s.process(ts, args[0]).stderr.wait(ctx, regexp.MustCompile(`"address":"(127\.0\.0\.1:\d+)"`))
+	found, ok := s.process(ts, args[0]).stderr.wait(ctx, regexp.MustCompile(`"msg":"numbers and probes are answered"[^\n]*"address":"(127\.0\.0\.1:\d+)"`))
 	if !ok {
 		ts.Fatalf("%s did not say where it answers\n%s", args[0], s.logs())
 	}

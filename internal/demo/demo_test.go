@@ -59,7 +59,7 @@ func inOrder(t *testing.T, text string, parts ...string) {
 func TestTheStoryIsToldAsItHappens(t *testing.T) {
 	var out bytes.Buffer
 	began := time.Now()
-	require.NoError(t, Story(t.Context(), Options{In: strings.NewReader(""), Out: &out}))
+	require.NoError(t, Story(t.Context(), Options{StepLimit: patience, In: strings.NewReader(""), Out: &out}))
 	require.Less(t, time.Since(began), slower*15*time.Second, "a newcomer waits for it")
 	inOrder(t, out.String(),
 		"1. An alert comes in", "Beaconing to a known C2 server",
@@ -102,12 +102,12 @@ func TestTheStoryNamesTheStepThatDiffers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, err := build(t.Context(), Options{})
+			h, err := build(t.Context(), Options{StepLimit: patience})
 			require.NoError(t, err)
 			defer h.close()
 			c.breakIt(t, h)
 			var out bytes.Buffer
-			err = tell(t.Context(), h, &out)
+			err = tell(t.Context(), h, Options{Out: &out})
 			require.Error(t, err, out.String())
 			require.Regexp(t, c.want, err.Error())
 			require.NotContains(t, out.String(), "All of it happened")
@@ -141,7 +141,7 @@ func TestACancelledStoryEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &watched{at: "2. The assistant reads the device", then: cancel}
-	require.ErrorContains(t, Story(ctx, Options{In: strings.NewReader(""), Out: out}), "interrupted in step 2")
+	require.ErrorContains(t, Story(ctx, Options{StepLimit: patience, In: strings.NewReader(""), Out: out}), "interrupted in step 2")
 	require.NotContains(t, out.String(), "9. ")
 }
 
@@ -172,7 +172,7 @@ func (w *watched) String() string {
 
 func TestServeTellsHowToReachItAndStaysUntilItIsEnded(t *testing.T) {
 	t.Parallel()
-	h, err := build(t.Context(), Options{})
+	h, err := build(t.Context(), Options{StepLimit: patience})
 	require.NoError(t, err)
 	defer h.close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -183,7 +183,7 @@ func TestServeTellsHowToReachItAndStaysUntilItIsEnded(t *testing.T) {
 		reached <- regexp.MustCompile(`Streamable HTTP:\s+(\S+)`).FindStringSubmatch(out.text.String())[1]
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, h, Options{In: strings.NewReader(""), Out: out}) }()
+	go func() { ended <- serve(ctx, h, Options{StepLimit: patience, In: strings.NewReader(""), Out: out}) }()
 	select {
 	case url := <-reached:
 		a, err := newAssistant(t.Context(), url, "", newScreen(new(bytes.Buffer), nil))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 	"github.com/mde-ops/mde-ops/mdecore/mdesim"
 )
@@ -34,7 +36,7 @@ break_glass:
 
 func gateStory(t *testing.T) *story {
 	t.Helper()
-	h, err := furnish(t.Context(), Options{}, gatePolicy)
+	h, err := furnish(t.Context(), Options{StepLimit: patience}, gatePolicy)
 	require.NoError(t, err)
 	t.Cleanup(h.close)
 	s := &story{house: h, screen: newScreen(new(bytes.Buffer), h.workspace.DisplayName)}
@@ -69,10 +71,23 @@ func (s *story) approves(t *testing.T, user, id string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	card, err := s.cardOf(ctx, id, func(m slacksim.Message) bool { return len(m.Buttons()) > 1 })
+	card, err := s.cardOf(ctx, id, func(m slacksim.Message) bool {
+		return len(m.Buttons()) > 0 && m.Buttons()[0].ActionID == cards.ActionApprove
+	})
 	require.NoError(t, err)
-	_, err = s.workspace.Click(ctx, user, slacksim.Security, card.TS, "Approve")
+	require.NoError(t, s.patient().Press(ctx, user, slacksim.Security, card.TS, "Approve"))
+	r, err := s.mcp.Gate.Get(ctx, id)
 	require.NoError(t, err)
+	on := r.Plan.Targets
+	if r.Plan.Resumes != nil {
+		on = r.Plan.Resumes.Targets
+	}
+	switch {
+	case len(on) > cards.LargePlan:
+		require.NoError(t, s.confirms(ctx, user, strconv.Itoa(len(on))))
+	case cards.Destructive(r.Plan):
+		require.NoError(t, s.confirms(ctx, user, on[0].Name))
+	}
 }
 
 // until waits for a condition, looking from the test's own goroutine.

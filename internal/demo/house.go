@@ -33,6 +33,10 @@ type Options struct {
 	Serve, Verbose bool
 	// SignIn makes clients of the MCP server sign in with the simulated tenant.
 	SignIn bool
+	// Nexus tells the story of a Nexus cluster in place of the usual one.
+	Nexus bool
+	// StepLimit bounds every step, so that a demo that hangs says where; 20 s when zero.
+	StepLimit time.Duration
 	// Buckets open where evidence is written; a folder of the demo's own unless set, which needs no driver.
 	Buckets app.Buckets
 }
@@ -42,6 +46,7 @@ const (
 	actionPending = 200 * time.Millisecond
 	actionRunning = 450 * time.Millisecond
 	startLimit    = 30 * time.Second
+	stepLimit     = 20 * time.Second
 )
 
 // clock is the time of everything in a house. It can be sent ahead, so that nobody waits for the end of a time-box.
@@ -68,9 +73,11 @@ type house struct {
 	mcp       *mcpapp.App
 	url       string // of the MCP server
 	signIn    bool   // its clients must sign in
+	toolsets  string // that it offers; the default ones when empty
 	token     string // the assistant's; empty where nobody must sign in
 	environ   []string
 	botEnded  chan error
+	stepLimit time.Duration
 
 	closers []func()
 }
@@ -83,6 +90,12 @@ func build(ctx context.Context, o Options) (*house, error) {
 // furnish is build with a policy.
 func furnish(ctx context.Context, o Options, policy string) (*house, error) {
 	h := &house{log: slog.New(slog.DiscardHandler), botEnded: make(chan error, 1), clock: new(clock), policy: policy, buckets: o.Buckets, signIn: o.SignIn}
+	if h.stepLimit = o.StepLimit; h.stepLimit == 0 {
+		h.stepLimit = stepLimit
+	}
+	if o.Nexus {
+		h.toolsets = "default,nexus"
+	}
 	if h.buckets.Folder == nil {
 		h.buckets.Folder = openFolder
 	}
@@ -123,6 +136,7 @@ func (h *house) startSims(context.Context) error {
 	h.onClose(h.sim.Close)
 	h.workspace = new(slacksim.Workspace)
 	h.workspace.Cast()
+	addPlaces(h.workspace)
 	for id, name := range map[string]string{slacksim.Alice: "alice", slacksim.Bob: "bob", slacksim.Carol: "carol"} {
 		u, err := h.workspace.User(id)
 		if err != nil {
@@ -149,6 +163,9 @@ func (h *house) makeEnviron() error {
 		"MDE_RECOVER_AFTER=1s",  // which looks for what is late by that
 		"MDE_EVIDENCE="+filepath.Join(h.dir, "evidence"),
 	)
+	if h.toolsets != "" {
+		h.environ = append(h.environ, "MDE_TOOLSETS="+h.toolsets)
+	}
 	if h.policy == "" {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 )
 
@@ -101,12 +102,15 @@ func (s *story) lift(ctx context.Context) error {
 		if err := s.stillStopped(ctx, i); err != nil {
 			return err
 		}
-		if _, err := s.workspace.Click(ctx, who, slacksim.Security, card.TS, "Approve"); err != nil {
+		if err := s.patient().Press(ctx, who, slacksim.Security, card.TS, "Approve"); err != nil {
 			return err
 		}
-		s.say(s.workspace.DisplayName(who), "presses Approve")
+		if err := s.confirms(ctx, who, approvals.ScopeAll); err != nil {
+			return err
+		}
+		s.say(s.workspace.DisplayName(who), "presses Approve, and types "+approvals.ScopeAll+" into the window that opens")
 	}
-	r, err := s.mcp.Gate.Wait(ctx, id, func(r approvals.Request) bool { return r.State.Terminal() }, stepLimit)
+	r, err := s.mcp.Gate.Wait(ctx, id, func(r approvals.Request) bool { return r.State.Terminal() }, s.stepLimit)
 	if err != nil {
 		return err
 	}
@@ -115,6 +119,13 @@ func (s *story) lift(ctx context.Context) error {
 	}
 	s.good("two approvers said yes: nothing is stopped any more")
 	return nil
+}
+
+// confirms types what the window asks for that a yes opens to what is large or can't be taken back.
+func (s *story) confirms(ctx context.Context, user, typed string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.stepLimit)
+	defer cancel()
+	return s.patient().Fill(ctx, user, map[string]string{cards.BlockTyped: typed})
 }
 
 // stillStopped checks that so many approvals lift nothing.
@@ -133,7 +144,7 @@ func (s *story) released(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.mcp.Gate.Wait(ctx, release, func(r approvals.Request) bool { return r.State.Terminal() }, stepLimit)
+	r, err := s.mcp.Gate.Wait(ctx, release, func(r approvals.Request) bool { return r.State.Terminal() }, s.stepLimit)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 )
 
@@ -29,6 +31,8 @@ type terminal struct {
 	in    io.Reader
 	typed bool // a person types; otherwise the input is a script
 	me    string
+	// channel is where whoever types is, and said the newest message that somebody wrote there.
+	channel, said string
 
 	mu    sync.Mutex
 	shown map[string]string // what was drawn last, by message
@@ -46,7 +50,26 @@ func Terminal(ctx context.Context, o Options) error {
 	t := newTerminal(h, o)
 	fmt.Fprintln(o.Out, t.paint("1", "A simulated Slack workspace on a simulated tenant; between them runs the production bot."))
 	t.intro("alice")
+	if o.Nexus {
+		if err := t.plays(ctx, nexusLines); err != nil {
+			return err
+		}
+	}
 	return t.loop(ctx, true)
+}
+
+// plays carries out the lines of a story before anybody types.
+func (t *terminal) plays(ctx context.Context, lines string) error {
+	t.prepareSite()
+	typed := t.typed
+	defer func() { t.typed = typed }()
+	t.typed = false
+	for line := range strings.Lines(lines) {
+		if done, err := t.line(ctx, strings.TrimSpace(line)); done || err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newTerminal(h *house, o Options) *terminal {
@@ -58,13 +81,15 @@ func newTerminal(h *house, o Options) *terminal {
 }
 
 func (t *terminal) intro(me string) {
-	t.me = me
+	t.me, t.channel = me, slacksim.Security
 	fmt.Fprintf(t.w, `You are @%s in #security. Type
   /mde isolate host01 --for 4h because beaconing to a known C2     (/mde help lists more)
   /mde stop because the wrong devices   to stop everything;  /mde lift because REASON   to ask approvers to lift that
   /as bob     to be somebody else: alice (asks), bob (asks, on call), carol (on call: only presses buttons), dave (guest)
   1           to press the button with that number on the newest card that waits; "K7Q2M4XT 1" on that request's card
   /wait       to wait until nothing is under way;  /later 4h to send the clock ahead, so that time-boxes end
+  /home       to open your Home tab, /home N to press a button there;  /ask  for the menu of everything that can be asked for
+  /say TEXT   to write into the channel, /look  to look up what that names;  /in general  to go to another channel;  /threads
   /close      to close a dialog; one with several fields takes them in one line, with | between;  /quit to end
 `, me)
 }
@@ -135,7 +160,7 @@ func (t *terminal) line(ctx context.Context, line string) (done bool, err error)
 	if !t.typed {
 		fmt.Fprintf(t.w, "\n%s %s\n", t.paint("1", "@"+t.me+">"), line)
 	}
-	limited, cancel := context.WithTimeout(ctx, stepLimit)
+	limited, cancel := context.WithTimeout(ctx, t.stepLimit)
 	defer cancel()
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
@@ -152,6 +177,10 @@ func (t *terminal) line(ctx context.Context, line string) (done bool, err error)
 	case "/mde":
 		err = t.command(limited, rest)
 	default:
+		if place, ok := t.placeWords()[word]; ok {
+			err = place(limited, strings.TrimSpace(rest))
+			break
+		}
 		err = t.press(limited, line)
 	}
 	if err != nil && t.typed {
@@ -175,7 +204,7 @@ func (t *terminal) as(name string) error {
 
 func (t *terminal) command(ctx context.Context, text string) error {
 	before := len(t.workspace.Ephemerals(t.me))
-	out, err := t.workspace.Command(ctx, t.me, slacksim.Security, "/mde", text)
+	out, err := t.workspace.Command(ctx, t.me, t.channel, "/mde", text)
 	if err != nil {
 		return err
 	}
@@ -210,13 +239,17 @@ func (t *terminal) outcome(ctx context.Context, out slacksim.Outcome, before int
 // dialog shows an open dialog. One with a field takes the next line as its answer; others are read and closed.
 func (t *terminal) dialog(ctx context.Context, v slacksim.View) error {
 	t.view(v)
+	if v.Submit == nil && pressable(v) {
+		fmt.Fprintln(t.w, "   Type the number of a button, or /close.")
+		return nil
+	}
 	if v.Submit == nil {
 		_, err := t.workspace.Close(ctx, t.me, v.ID)
 		return err
 	}
 	hint := "Type the answer and press Enter, or /close."
 	if n := len(inputs(v)); n > 1 {
-		hint = fmt.Sprintf("Type the %d answers with | between and press Enter, or /close.", n)
+		hint = fmt.Sprintf("Type the %d answers with | between, or those that you fill as %s=…, and press Enter, or /close.", n, label(inputs(v)[0]))
 	}
 	fmt.Fprintln(t.w, "   "+hint)
 	return nil
@@ -268,39 +301,20 @@ func (t *terminal) later(ctx context.Context, by string) error {
 // maxLater is shorter than a simulated sign-in is good for, with something left to work with.
 const maxLater = 12 * time.Hour
 
-// fields gives a line to the fields of a dialog, in order.
-func fields(v slacksim.View, line string) (map[string]string, error) {
-	ids := inputs(v)
-	parts := []string{line}
-	if len(ids) > 1 {
-		parts = strings.Split(line, "|")
-	}
-	if len(parts) != len(ids) {
-		return nil, fmt.Errorf("the dialog has %d fields and %q fills %d; write them in one line with | between, or /close", len(ids), line, len(parts))
-	}
-	values := make(map[string]string, len(ids))
-	for i, id := range ids {
-		values[id] = strings.TrimSpace(parts[i])
-	}
-	return values, nil
-}
-
-// inputs are the fields of a dialog.
-func inputs(v slacksim.View) (ids []string) {
-	for _, b := range v.Blocks {
-		if b.Type == "input" {
-			ids = append(ids, b.BlockID)
-		}
-	}
-	return ids
-}
-
 // answer gives a line to the fields of a dialog.
 func (t *terminal) answer(ctx context.Context, v slacksim.View, line string, before int) error {
-	if _, err := strconv.Atoi(line); err == nil {
+	_, err := strconv.Atoi(line)
+	typed := slices.ContainsFunc(inputs(v), func(b slacksim.Block) bool { return b.BlockID == cards.BlockTyped })
+	switch {
+	case err == nil && pressable(v):
+		return t.pressIn(ctx, v, line)
+	case err == nil && !typed:
 		return fmt.Errorf("a dialog is open and %q is no answer to it; type words, or /close", line)
 	}
 	values, err := fields(v, line)
+	if err == nil {
+		err = t.offered(ctx, v, values)
+	}
 	if err != nil {
 		return err
 	}
@@ -323,7 +337,7 @@ func (t *terminal) cardFor(request string) string {
 		if len(buttons) == 0 || (request != "" && !strings.Contains(string(m.RawBlocks), request)) {
 			continue
 		}
-		waits := len(buttons) > 1 // a decided card has only Details
+		waits := buttons[0].ActionID != cards.ActionDetails // which comes first where nothing can be decided
 		if best == "" || waits || !votable {
 			best, votable = m.TS, waits
 		}
@@ -335,8 +349,10 @@ func (t *terminal) cardFor(request string) string {
 func (t *terminal) seen() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, m := range t.workspace.Messages(slacksim.Security) {
-		t.shown[m.TS] = slacksim.RenderText(m, t.render())
+	for _, place := range t.places() {
+		for _, m := range t.workspace.Messages(place) {
+			t.shown[m.TS] = slacksim.RenderText(m, t.render())
+		}
 	}
 }
 
@@ -344,12 +360,14 @@ func (t *terminal) seen() {
 func (t *terminal) refresh() (drew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, m := range t.workspace.Messages(slacksim.Security) {
-		drawn := slacksim.RenderText(m, t.render())
-		if t.shown[m.TS] != drawn {
-			t.shown[m.TS] = drawn
-			fmt.Fprintf(t.w, "\n   %s\n", indent(drawn, 3))
-			drew = true
+	for _, place := range t.places() {
+		for _, m := range t.workspace.Messages(place) {
+			drawn := slacksim.RenderText(m, t.render())
+			if t.shown[m.TS] != drawn {
+				t.shown[m.TS] = drawn
+				fmt.Fprintf(t.w, "\n   %s\n", indent(drawn, 3))
+				drew = true
+			}
 		}
 	}
 	return drew

@@ -19,7 +19,7 @@ func TestTheTerminalPlaysAScript(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = script.Close() }()
 	var out bytes.Buffer
-	require.NoError(t, Terminal(t.Context(), Options{In: script, Out: &out}))
+	require.NoError(t, Terminal(t.Context(), Options{StepLimit: patience, In: script, Out: &out}))
 	inOrder(t, out.String(),
 		"You are @alice in #security",
 		"@alice> /mde isolate finance-laptop.contoso.com", "only visible to you", "is ambiguous, 2 devices answer to",
@@ -49,7 +49,7 @@ func TestAWrongLineEndsAScript(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			err := Terminal(t.Context(), Options{In: strings.NewReader("# a comment\n\n" + line + "\n/mde help\n"), Out: &out})
+			err := Terminal(t.Context(), Options{StepLimit: patience, In: strings.NewReader("# a comment\n\n" + line + "\n/mde help\n"), Out: &out})
 			require.ErrorContains(t, err, want)
 			require.NotContains(t, out.String(), "@alice> /mde help", "nothing runs after it")
 		})
@@ -58,13 +58,13 @@ func TestAWrongLineEndsAScript(t *testing.T) {
 
 func TestTheEndOfInputOrOfTheContextEndsTheTerminal(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, Terminal(t.Context(), Options{In: strings.NewReader("/mde help\n"), Out: io.Discard}))
+	require.NoError(t, Terminal(t.Context(), Options{StepLimit: patience, In: strings.NewReader("/mde help\n"), Out: io.Discard}))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	in, typing := io.Pipe()
 	defer func() { _ = typing.Close() }()
 	out := &watched{at: "You are @alice", then: cancel}
-	require.NoError(t, Terminal(ctx, Options{In: in, Out: out}))
+	require.NoError(t, Terminal(ctx, Options{StepLimit: patience, In: in, Out: out}))
 }
 
 func TestTheTerminalPlaysTheSwitchesAndATimeBox(t *testing.T) {
@@ -73,7 +73,7 @@ func TestTheTerminalPlaysTheSwitchesAndATimeBox(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = script.Close() }()
 	var out bytes.Buffer
-	require.NoError(t, Terminal(t.Context(), Options{In: script, Out: &out}))
+	require.NoError(t, Terminal(t.Context(), Options{StepLimit: patience, In: script, Out: &out}))
 	inOrder(t, out.String(),
 		"/mde isolate host01 --for 4h", "/later 4h to send the clock ahead",
 		"@bob> 1", "is counted: it is approved",
@@ -81,9 +81,9 @@ func TestTheTerminalPlaysTheSwitchesAndATimeBox(t *testing.T) {
 		"@bob> /mde stop because ransomware drill", "Everything is stopped", "STOPPED: nothing is done any more",
 		"@bob> /mde isolate host02", "Everything is stopped since", "approvers lift it in Slack",
 		"@alice> /mde lift because the drill is over", "Approval needed: lift stop",
-		"@bob> 1", "is counted",
+		"@bob> 1", "type the name of the switch", "@bob> all", "is counted",
 		"@bob> /mde isolate host03", "Everything is stopped since",
-		"@carol> 1", "is counted: it is approved",
+		"@carol> 1", "@carol> all", "is counted: it is approved",
 		"@carol> /wait", "Done: lift stop",
 		"@carol> /later 15m", "Done: release devices",
 	)

@@ -74,6 +74,9 @@ func (d *Doctor) Close() {
 	}
 }
 
+// Store is the store, for checks that need NeedsStore.
+func (d *Doctor) Store() *store.DB { return d.db }
+
 // The names of the checks that others need.
 const (
 	settings   = "settings"
@@ -115,6 +118,9 @@ func (d *Doctor) Checks() []Check {
 		Check{Name: "stops", Needs: []string{database}, Run: d.stops},
 		Check{Name: "evidence", Run: d.evidence},
 		Check{Name: "audit", Needs: []string{database}, Run: d.audit})
+	if len(d.cfg.Nexus.Subscriptions) > 0 {
+		checks = append(checks, Check{Name: "Nexus clusters", Needs: []string{credential}, Within: tokenLimit, Run: d.nexus})
+	}
 	if d.cfg.HTTP.Listen != "" {
 		checks = append(checks, Check{Name: "HTTP address", Run: d.listening})
 		if d.cfg.HTTP.Signed() {
@@ -152,8 +158,11 @@ func (d *Doctor) SlackGroups() (ids []string) {
 	return ids
 }
 
-// NeedsPolicy is the name of the check that reads the policy.
-const NeedsPolicy = policies
+// The names of checks that checks of others may need.
+const (
+	NeedsPolicy = policies // NeedsPolicy is the check that reads the policy.
+	NeedsStore  = database // NeedsStore is the check that opens the store.
+)
 
 // tokenLimit is how long a check may take that asks for a token: the sign-in service and the Azure CLI may be slow.
 const tokenLimit = 45 * time.Second

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mde-ops/mde-ops/internal/slackbot/manifest"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -42,7 +43,14 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(args[0], "docs", "coverage.md"), []byte(covered), 0o600)
+	if err := os.WriteFile(filepath.Join(args[0], "docs", "coverage.md"), []byte(covered), 0o600); err != nil {
+		return err
+	}
+	app, err := manifest.YAML(manifest.Options{})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(args[0], "deploy", "slack-manifest.yaml"), []byte(app), 0o600)
 }
 
 // page is docs/tools.md.
@@ -56,7 +64,7 @@ func page() (string, error) {
 		"Every tool is the same for an assistant (MCP), in Slack and in the shell (`mde-mcp call`). A tool whose risk is not\n" +
 		"`read` only makes a request; docs/approvals.md says who decides.\n\n| tool | toolset | risk | |\n| --- | --- | --- | --- |\n")
 	for _, t := range list {
-		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, t.Risk, cell(t.Brief()))
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", t.Name, t.Name, t.Toolset, risks(t, ", "), cell(t.Brief()))
 	}
 	for _, t := range list {
 		if err := section(&b, t); err != nil {
@@ -72,7 +80,7 @@ func section(b *strings.Builder, t tools.Tool) error {
 		return err
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", t.Name, t.Summary)
-	fmt.Fprintf(b, "Risk `%s`; read-only %s, destructive %s, idempotent %s, open world %s.\n\n", t.Risk,
+	fmt.Fprintf(b, "Risk %s; read-only %s, destructive %s, idempotent %s, open world %s.\n\n", "`"+risks(t, "`, and of some calls `")+"`",
 		yes(t.Annotations.ReadOnly), yes(t.Annotations.Destructive), yes(t.Annotations.Idempotent), yes(t.Annotations.OpenWorld))
 	b.WriteString(strings.TrimSpace(offered(t)+" "+needs) + "\n\n")
 	if len(t.Args) == 0 {
@@ -84,6 +92,14 @@ func section(b *strings.Builder, t tools.Tool) error {
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, kind(a), need(a), cell(a.Description))
 	}
 	return nil
+}
+
+// risks are those that calls of a tool can have.
+func risks(t tools.Tool, between string) string {
+	if t.Raised == "" {
+		return string(t.Risk)
+	}
+	return string(t.Risk) + between + string(t.Raised)
 }
 
 func kind(a tools.Arg) string {

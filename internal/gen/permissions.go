@@ -24,15 +24,16 @@ func offered(t tools.Tool) string {
 // permissions says which application permissions the two applications need for a tool; nothing for a tool that asks the
 // tenant nothing.
 func permissions(t tools.Tool) (string, error) {
+	azure := azurePermissions(t.Name)
 	asks, ok := tools.AsksOf(t.Name)
 	if !ok {
-		return "", nil
+		return azure, nil
 	}
 	var said, known []string
 	for _, part := range []struct {
 		who   string
 		calls []string
-	}{{"the reading application", asks.Reads}, {"for some calls also", asks.Parts}, {"the worker", asks.Works}} {
+	}{{"the reading application", asks.Reads}, {"for some calls also", asks.Parts}, {"to tell approvers more also", asks.Weighs}, {"the worker", asks.Works}} {
 		if part.who == "the worker" {
 			known = nil // it has an application of its own
 		}
@@ -46,9 +47,22 @@ func permissions(t tools.Tool) (string, error) {
 		}
 	}
 	if len(said) == 0 {
-		return "", nil
+		return azure, nil
 	}
-	return "Permissions: " + strings.Join(said, "; ") + ".", nil
+	return strings.TrimSpace("Permissions: " + strings.Join(said, "; ") + ". " + azure), nil
+}
+
+// azurePermissions says which actions of Azure the roles of the two applications need for a tool.
+func azurePermissions(tool string) string {
+	reads, works := tools.AzureActions(tool)
+	if len(reads) == 0 {
+		return ""
+	}
+	text := "In Azure: the reading application `" + strings.Join(reads, "`, `") + "`"
+	if len(works) > 0 {
+		text += "; the worker `" + strings.Join(works, "`, `") + "`"
+	}
+	return text + "."
 }
 
 // rolesFor is the least permission for each of the client's methods.

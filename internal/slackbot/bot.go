@@ -9,16 +9,16 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/slack-go/slack/socketmode"
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
+	"github.com/mde-ops/mde-ops/internal/slackbot/intake"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
@@ -26,13 +26,16 @@ import (
 const (
 	defaultConnections = 2
 	maxConnections     = 10 // Slack closes the eleventh
-	defaultAckDeadline = 2 * time.Second
+	defaultAckDeadline = intake.Deadline
 	maxAckDeadline     = 2800 * time.Millisecond // Slack gives up after 3 s
 	commandLimit       = time.Minute
 	afterLimit         = 10 * time.Second // for what follows an acknowledgement
 	drainLimit         = 10 * time.Second
-	workers            = 8
-	queueLength        = 64
+	defaultPromptly    = 150 * time.Millisecond
+	// commandWorkers is large because a command may wait for the tenant, whose limits it shares with others.
+	commandWorkers = 64
+	pressWorkers   = 8
+	queueLength    = 256
 )
 
 // Options are what a Bot is made of.
@@ -41,6 +44,11 @@ type Options struct {
 	APIURL string
 	// BotToken (xoxb-…) is for the Web API, AppToken (xapp-…) with connections:write for Socket Mode.
 	BotToken, AppToken string
+	// HTTP takes deliveries over signed HTTP instead of Socket Mode, which AppToken and Connections are for.
+	HTTP *HTTP
+	// Team is the id of the only workspace that is served; what is delivered for another one is refused. Unset, people of
+	// other workspaces than the bot token's are refused all the same.
+	Team string
 	// Dispatcher runs the tools behind commands, Gate reads requests, Ballot takes votes, Store remembers deliveries and
 	// cards, People tells who pressed. All are needed.
 	Dispatcher Dispatcher
@@ -56,10 +64,18 @@ type Options struct {
 	Channels       []string
 	// ApprovalChannel is the id of the channel with the cards.
 	ApprovalChannel string
+	// LargePlan is the most targets to which a yes is a press alone; a yes to more is typed, and so is one to what destroys.
+	// 5 unless set.
+	LargePlan int
 	// Connections is how many Socket Mode connections are held: 2 unless set, 10 at most.
 	Connections int
 	// AckDeadline is how long a vote may take to be saved: 2 s unless set, 2.8 s at most because Slack gives up at 3 s.
 	AckDeadline time.Duration
+	// Pace is shared with the notifier of the process, so that its messages make way for announcements. Unless set, the bot has
+	// one of its own.
+	Pace *Pace
+	// Promptly is how long the acknowledgement of a command waits for the answer, so that it can carry it: 150 ms unless set.
+	Promptly time.Duration
 	// Clock is time.Now, Logger slog.Default and HTTPClient one with a limit of 10 s unless set.
 	Clock      func() time.Time
 	Logger     *slog.Logger
@@ -88,13 +104,19 @@ type (
 	memory interface {
 		InTx(ctx context.Context, fn func(*store.Tx) error) error
 		Message(ctx context.Context, requestID, key string) (store.Message, bool, error)
+		Head(ctx context.Context) (int64, error)
+		Requests(ctx context.Context, f store.Filter) ([]approvals.Request, error)
+		DueTimeboxes(ctx context.Context, now time.Time) ([]string, error)
+		Timeboxes(ctx context.Context, requestID string) ([]store.Timebox, error)
 	}
 )
 
 // Bot is the Slack face. Make it with New and run it once.
 type Bot struct {
 	slack      *client
-	sockets    []*socketmode.Client
+	intake     intake.Intake
+	socketMode bool
+	team       string
 	people     *People
 	grammar    *grammar
 	dispatcher Dispatcher
@@ -106,10 +128,13 @@ type Bot struct {
 	responders      approvals.Group
 	channels        []string
 	approvalChannel string
-	deadline        time.Duration
+	largePlan       int
+	pace            *Pace
+	promptly        time.Duration
 	clock           func() time.Time
 	log             *slog.Logger
-	up              []atomic.Bool // which of the sockets are connected
+	offers          offers
+	homes           homes
 }
 
 // New checks the options, all faults together, and makes a bot. It calls nobody; Check does.
@@ -122,18 +147,20 @@ func New(o Options) (*Bot, error) {
 		return nil, err
 	}
 	b := &Bot{
-		slack: c, people: o.People, grammar: newGrammar(o.Dispatcher.Tools()),
+		slack: c, socketMode: o.HTTP == nil, team: o.Team, people: o.People, grammar: newGrammar(o.Dispatcher.Tools()),
 		dispatcher: o.Dispatcher, requests: o.Gate, box: o.Ballot, memory: o.Store,
-		responders: o.ResponderGroup, channels: o.Channels, approvalChannel: o.ApprovalChannel,
-		deadline: o.AckDeadline, clock: o.Clock, log: o.Logger,
+		responders: o.ResponderGroup, channels: o.Channels, approvalChannel: o.ApprovalChannel, largePlan: o.LargePlan,
+		promptly: o.Promptly, pace: o.Pace, clock: o.Clock, log: o.Logger,
 	}
 	if o.Board != nil {
 		b.board = o.Board
 	}
-	for range o.Connections {
-		b.sockets = append(b.sockets, newSocket(c))
+	if b.pace == nil {
+		b.pace = PaceFor(c.url)
 	}
-	b.up = make([]atomic.Bool, len(b.sockets))
+	if b.intake, err = newIntake(o, c); err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -150,17 +177,20 @@ func (o *Options) fill() error {
 	need(o.Ballot != nil, "no ballot box")
 	need(o.Store != nil, "no store")
 	need(o.People != nil, "no directory of people")
-	for what, err := range map[string]error{
-		"bot": tokenKind("the bot token", o.BotToken, "xoxb-"), "app": tokenKind("the app-level token", o.AppToken, "xapp-"),
-	} {
-		need(err == nil, "%s: %v", what, err)
+	bad := tokenKind("the bot token", o.BotToken, "xoxb-")
+	need(bad == nil, "bot: %v", bad)
+	if o.HTTP == nil {
+		bad = tokenKind("the app-level token", o.AppToken, "xapp-")
+		need(bad == nil, "app: %v", bad)
 	}
-	need(channelID().MatchString(o.ApprovalChannel), "the approval channel %q is not a channel id (C…)", o.ApprovalChannel)
+	need(o.Team == "" || blockkit.IsTeam(o.Team), "%q is not the id of a workspace (T…)", o.Team)
+	need(blockkit.IsChannel(o.ApprovalChannel), "the approval channel %q is not a channel id (C…)", o.ApprovalChannel)
 	for _, c := range o.Channels {
-		need(channelID().MatchString(c), "the channel %q is not a channel id (C…); a name can be taken over by another channel", c)
+		need(blockkit.IsChannel(c), "the channel %q is not a channel id (C…); a name can be taken over by another channel", c)
 	}
-	need(o.ResponderGroup.Slack == "" || groupID().MatchString(o.ResponderGroup.Slack), "the responder group %q is not a user group id (S…)", o.ResponderGroup.Slack)
+	need(o.ResponderGroup.Slack == "" || blockkit.IsGroup(o.ResponderGroup.Slack), "the responder group %q is not a user group id (S…)", o.ResponderGroup.Slack)
 	need(o.Connections >= 0 && o.Connections <= maxConnections, "%d connections are not between 1 and %d", o.Connections, maxConnections)
+	need(o.LargePlan >= 0, "a yes to more than %d targets can't be asked to be typed: the number is negative", o.LargePlan)
 	need(o.AckDeadline >= 0 && o.AckDeadline <= maxAckDeadline, "an acknowledgement deadline of %s is more than %s", o.AckDeadline, maxAckDeadline)
 	if len(faults) > 0 {
 		slices.Sort(faults)
@@ -174,8 +204,14 @@ func (o *Options) defaults() {
 	if o.Connections == 0 {
 		o.Connections = defaultConnections
 	}
+	if o.LargePlan == 0 {
+		o.LargePlan = cards.LargePlan
+	}
 	if o.AckDeadline == 0 {
 		o.AckDeadline = defaultAckDeadline
+	}
+	if o.Promptly == 0 {
+		o.Promptly = defaultPromptly
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -185,15 +221,22 @@ func (o *Options) defaults() {
 	}
 }
 
-// firstTime remembers a delivery by its envelope and by what is in it, because Slack may deliver the same content under
+// firstTime remembers a command by its delivery and by what is in it, because Slack may deliver the same content under
 // a new envelope id. It reports false when either was seen.
 func (b *Bot) firstTime(ctx context.Context, team, envelope, trigger string) (bool, error) {
+	return b.unseen(ctx, team, map[string]string{"slack-envelope": envelope, "slack-trigger": trigger})
+}
+
+// unseen remembers a delivery by the names that it has, by their scopes, and reports whether none of them was seen before.
+// What has no name is never taken for new.
+func (b *Bot) unseen(ctx context.Context, team string, names map[string]string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, afterLimit)
 	defer cancel()
-	first := true
+	first := false
 	err := b.memory.InTx(ctx, func(tx *store.Tx) error {
-		first = true
-		for scope, key := range map[string]string{"slack-envelope": envelope, "slack-trigger": trigger} {
+		first = false
+		named, seen := false, false
+		for scope, key := range names {
 			if key == "" {
 				continue
 			}
@@ -201,22 +244,17 @@ func (b *Bot) firstTime(ctx context.Context, team, envelope, trigger string) (bo
 			if err != nil {
 				return err
 			}
-			first = first && unseen
+			named, seen = true, seen || !unseen
 		}
+		first = named && !seen
 		return nil
 	})
-	return first && err == nil && (envelope != "" || trigger != ""), err
-}
-
-// acknowledge answers an envelope, with a payload unless it is nil. An answer that is too large for the socket is told
-// to the caller, who has other ways.
-func acknowledge(ctx context.Context, e envelope, payload any) error {
-	return e.socket.AckCtx(ctx, e.request.EnvelopeID, payload)
+	return first && err == nil, err
 }
 
 // ephemeral is the payload that answers a command in its acknowledgement.
-func ephemeral(m message) any {
-	return map[string]any{"response_type": "ephemeral", "text": m.text, "blocks": m.blocks, "unfurl_links": false, "unfurl_media": false}
+func ephemeral(m blockkit.Message) any {
+	return map[string]any{"response_type": "ephemeral", "text": m.Text, "blocks": m.Blocks, "unfurl_links": false, "unfurl_media": false}
 }
 
 // fits reports whether a payload is small enough for an acknowledgement: Slack drops larger ones without a word.

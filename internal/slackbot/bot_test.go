@@ -43,7 +43,7 @@ func TestIsolateIsApprovedBySomebodyElseAndRunsOnce(t *testing.T) {
 	done := h.card(t, "Done: isolate devices")
 	require.Equal(t, card.TS, done.TS, "the card is updated in place")
 	require.Len(t, done.Buttons(), 1, "nothing can be voted on any more")
-	h.waitThread(t, card, 1)
+	h.waitThread(t, card, 2)
 	require.Equal(t, approvals.Succeeded, h.state(t, id).State)
 	require.Equal(t, 1, h.tenant.Writes())
 	require.Len(t, h.tenant.Effects(), 1)
@@ -103,7 +103,9 @@ func TestDenyAsksForAReasonAndIsFinal(t *testing.T) {
 	require.Contains(t, shown(denied), "wrong host")
 	h.waitThread(t, card, 1)
 	for _, m := range h.Thread(slacksim.Security, card.TS) {
-		require.Empty(t, m.Fires())
+		for _, e := range m.Fires() {
+			require.Equal(t, slacksim.Alice, e.Target, "who asked is told, and nobody else")
+		}
 	}
 
 	_, err = h.ClickStale(t.Context(), slacksim.Carol, card, "Approve")
@@ -395,10 +397,11 @@ func TestVoteIsSavedBeforeItIsAcknowledged(t *testing.T) {
 func TestSlowAnswersComeAfterTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, plan{
-		deaf: true, bot: func(o *slackbot.Options) { o.AckDeadline = 30 * time.Millisecond },
+		deaf: true, bot: func(o *slackbot.Options) { o.Promptly = 30 * time.Millisecond },
 		tenant: func(m *mdesim.Tenant) { m.Latency = 300 * time.Millisecond },
 	})
-	out := h.typed(t, slacksim.Alice, "device "+mdesim.NameHost)
+	out, err := h.Command(t.Context(), slacksim.Alice, slacksim.Security, "/mde", "device "+mdesim.NameHost)
+	require.NoError(t, err)
 	require.Empty(t, out.Reply)
 	require.Contains(t, h.told(t, slacksim.Alice, mdesim.NameHost), "Active")
 	require.Equal(t, 1, h.Calls("response_url"))
@@ -482,15 +485,13 @@ func TestRunEndsCleanly(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
 	h.wait(t, func(s slacksim.Snapshot) bool { return s.Connections == 2 })
-	answered := make(chan slacksim.Outcome, 1)
 	go func() {
-		out, _ := h.Command(context.Background(), slacksim.Alice, slacksim.Security, "/mde", "device "+mdesim.NameHost)
-		answered <- out
+		_, _ = h.Command(context.Background(), slacksim.Alice, slacksim.Security, "/mde", "device "+mdesim.NameHost)
 	}()
 	h.wait(t, func(s slacksim.Snapshot) bool { return s.Calls["users.info"] > 0 }) // the command is being handled
 	cancel()
 	require.NoError(t, <-ended)
-	require.NotEmpty(t, (<-answered).Ephemerals, "what was begun is finished")
+	require.Contains(t, h.heard(), mdesim.NameHost, "what was begun is finished")
 	h.wait(t, func(s slacksim.Snapshot) bool { return s.Connections == 0 })
 }
 

@@ -2,6 +2,7 @@ package slackbot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 )
 
 // defaultAPIURL is where Slack's Web API is. The trailing slash is needed: the library appends the method to it.
@@ -103,31 +107,39 @@ func tokenKind(what, token, prefix string) error {
 }
 
 // post posts m, in a thread when thread is set, and returns where it is.
-func (c *client) post(ctx context.Context, channel, thread string, m message) (place, error) {
-	opts := m.options()
+func (c *client) post(ctx context.Context, channel, thread string, m blockkit.Message) (cards.Place, error) {
+	opts := m.Options()
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
 	ch, ts, err := c.api.PostMessageContext(ctx, channel, opts...)
 	switch {
 	case err != nil:
-		return place{}, fmt.Errorf("chat.postMessage to %s: %w", channel, err)
+		return cards.Place{}, fmt.Errorf("chat.postMessage to %s: %w", channel, err)
 	case ts == "":
-		return place{}, fmt.Errorf("chat.postMessage to %s: %w", channel, errNoTS)
+		return cards.Place{}, fmt.Errorf("chat.postMessage to %s: %w", channel, errNoTS)
 	case ch == "":
 		ch = channel
 	}
-	return place{Channel: ch, TS: ts}, nil
+	return cards.Place{Channel: ch, TS: ts}, nil
 }
 
 // update replaces the message at p.
-func (c *client) update(ctx context.Context, p place, m message) error {
-	_, ts, _, err := c.api.UpdateMessageContext(ctx, p.Channel, p.TS, m.options()...)
+func (c *client) update(ctx context.Context, p cards.Place, m blockkit.Message) error {
+	_, ts, _, err := c.api.UpdateMessageContext(ctx, p.Channel, p.TS, m.Options()...)
 	if err == nil && ts == "" {
 		err = errNoTS
 	}
 	if err != nil {
 		return fmt.Errorf("chat.update in %s: %w", p.Channel, err)
+	}
+	return nil
+}
+
+// there asks whether Slack answers.
+func (c *client) there(ctx context.Context) error {
+	if _, err := c.api.AuthTestContext(ctx); err != nil {
+		return fmt.Errorf("auth.test: %w", err)
 	}
 	return nil
 }
@@ -170,15 +182,44 @@ func notPosted(err error) bool {
 	return true
 }
 
+// doubtful reports that nobody can tell whether err came before the deed or after it: the answer was lost on its way, or
+// Slack itself says so. A complete answer that is not the method's, such as a status of 5xx, is taken for one in its place.
+func doubtful(err error) bool {
+	var status slack.StatusCodeError
+	var page *json.SyntaxError
+	if notPosted(err) || errors.As(err, &status) || errors.As(err, &page) || errors.Is(err, errNoTS) {
+		return false
+	}
+	return true
+}
+
+// unshowable reports that Slack refused the content, so that other content may succeed.
+func unshowable(err error) bool {
+	switch errorCode(err) {
+	case "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long":
+		return true
+	}
+	return false
+}
+
+// outOfReach reports that a channel takes no message of ours until a person does something about it.
+func outOfReach(err error) bool {
+	switch errorCode(err) {
+	case "channel_not_found", "not_in_channel", "is_archived", "is_inactive", "restricted_action":
+		return true
+	}
+	return false
+}
+
 // respond answers through a response_url. The URL came in a payload, so only Slack's own host, or the configured one, is
 // trusted with the answer.
-func (c *client) respond(ctx context.Context, responseURL string, m message) error {
+func (c *client) respond(ctx context.Context, responseURL string, m blockkit.Message) error {
 	if !c.trusted(responseURL) {
 		return errors.New("the response_url is not Slack's; the answer was not sent there")
 	}
 	no := false
 	return slack.PostWebhookCustomHTTPContext(ctx, responseURL, c.http, &slack.WebhookMessage{
-		Text: m.text, Blocks: &slack.Blocks{BlockSet: m.blocks}, ResponseType: slack.ResponseTypeEphemeral,
+		Text: m.Text, Blocks: &slack.Blocks{BlockSet: m.Blocks}, ResponseType: slack.ResponseTypeEphemeral,
 		UnfurlLinks: &no, UnfurlMedia: &no,
 	})
 }
@@ -198,17 +239,19 @@ func (c *client) trusted(responseURL string) bool {
 	return u.Scheme == own.Scheme && u.Host == own.Host
 }
 
-// whisper shows m to one person only: through the response_url, or where that fails through chat.postEphemeral.
-func (c *client) whisper(ctx context.Context, responseURL, channel, user string, m message) error {
+// whisper shows m to one person only: through the response_url, or where that fails through chat.postEphemeral, or where
+// there is no channel as a direct message.
+func (c *client) whisper(ctx context.Context, responseURL, channel, user string, m blockkit.Message) error {
 	if responseURL != "" {
 		if err := c.respond(ctx, responseURL, m); err == nil {
 			return nil
 		}
 	}
 	if channel == "" {
-		return errors.New("there is no channel to answer in")
+		_, err := c.post(ctx, user, "", m) // a person's id stands for the direct messages with them
+		return err
 	}
-	ts, err := c.api.PostEphemeralContext(ctx, channel, user, m.options()...)
+	ts, err := c.api.PostEphemeralContext(ctx, channel, user, m.Options()...)
 	if err == nil && ts == "" {
 		err = errNoTS
 	}

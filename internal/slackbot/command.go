@@ -3,12 +3,14 @@ package slackbot
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-shellwords"
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/internal/nearest"
+	"github.com/mde-ops/mde-ops/tools"
 )
 
 // maxCommand bounds a command's text in bytes; Slack itself sends less.
@@ -41,14 +43,17 @@ func (g *grammar) parse(text string) (command, error) {
 	if len(words) == 0 || strings.EqualFold(words[0], "help") {
 		return command{Help: true, HelpOn: strings.Join(words[min(1, len(words)):], " ")}, nil
 	}
-	v, ok := g.verb(words[0])
+	if g.asksForFamily(words) {
+		return command{Help: true, HelpOn: words[0]}, nil
+	}
+	v, named, ok := g.phrase(words)
 	if !ok {
-		return command{}, g.unknownWord(words[0])
+		return command{}, g.unknown(words)
 	}
 	if v.form != "" {
 		return v.control(words[1:], reason)
 	}
-	words, err = v.addReason(words[1:], reason, because)
+	words, err = v.addReason(v.connected(words[named:]), reason, because)
 	if err != nil {
 		return command{}, err
 	}
@@ -57,6 +62,53 @@ func (g *grammar) parse(text string) (command, error) {
 		return command{}, err
 	}
 	return command{Tool: v.tool.Name, Args: raw}, nil
+}
+
+// connected reads "SHA1 on host01 host02" as the devices that follow the connecting word, for tools that act on devices and
+// take something else before them. A device that is called so itself is named with its flag.
+func (v verb) connected(words []string) []string {
+	at := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, "on") || strings.EqualFold(w, "from") })
+	i := slices.IndexFunc(v.tool.Args, func(a tools.Arg) bool { return a.Device() && a.Positional })
+	if at < 0 || i < 0 || at == len(words)-1 {
+		return words
+	}
+	out, rest := slices.Clone(words[:at]), words[at+1:]
+	for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		out = append(out, "--"+v.tool.Args[i].Flag()+"="+rest[0])
+		rest = rest[1:]
+	}
+	if positional := v.withoutFlags(out[:at], i); positional != nil {
+		return append(append(positional, out[at:]...), rest...)
+	}
+	return append(out, rest...)
+}
+
+// withoutFlags gives the words before a connecting word to the arguments that are no devices, by their flags, in order; nil
+// when there are none to give.
+func (v verb) withoutFlags(before []string, devices int) []string {
+	var out []string
+	var open []tools.Arg
+	for i, a := range v.tool.Args {
+		if a.Positional && i != devices && !a.Device() {
+			open = append(open, a)
+		}
+	}
+	for i := 0; i < len(before); i++ {
+		w := before[i]
+		switch {
+		case v.tool.TakesValue(w) && i+1 < len(before):
+			out = append(out, w, before[i+1])
+			i++
+		case strings.HasPrefix(w, "-") || len(open) == 0:
+			out = append(out, w)
+		default:
+			out = append(out, "--"+open[0].Flag()+"="+w)
+			if open[0].Type != tools.TypeStrings {
+				open = open[1:]
+			}
+		}
+	}
+	return out
 }
 
 func invalid(format string, args ...any) error {

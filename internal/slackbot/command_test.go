@@ -42,8 +42,17 @@ func TestCommandsBecomeCalls(t *testing.T) {
 		"device host01":                                                                              {"get_device", `{"device":"host01"}`},
 		"get_device host01":                                                                          {"get_device", `{"device":"host01"}`},
 		"alerts --severity high --status new --limit 5":                                              {"list_alerts", `{"limit":5,"severity":"High","status":"New"}`},
-		"requests":                {"list_requests", `{}`},
-		"cancel-request ABCD1234": {"cancel_request", `{"id":"ABCD1234"}`},
+		"quarantine 3395856ce81f2b7382dee72602f798b642f14140 on host01, host02 because x":            {"stop_and_quarantine", `{"devices":["host01","host02"],"reason":"x","sha1":"3395856ce81f2b7382dee72602f798b642f14140"}`},
+		"quarantine --dry-run 3395856ce81f2b7382dee72602f798b642f14140 on host01 because x":          {"stop_and_quarantine", `{"devices":["host01"],"dry_run":true,"reason":"x","sha1":"3395856ce81f2b7382dee72602f798b642f14140"}`},
+		"scan on host01 --scan-type full because x":                                                  {"scan_devices", `{"devices":["host01"],"reason":"x","scan_type":"Full"}`},
+		"isolate on because x":                                                                       {isolate, `{"devices":["on"],"reason":"x"}`},
+		"package host01 because x":                                                                   {"collect_package", `{"devices":["host01"],"reason":"x"}`},
+		"indicators add 198.51.100.23 because x":                                                     {"add_indicators", `{"reason":"x","values":["198.51.100.23"]}`},
+		"Indicators Remove 198.51.100.23 because x":                                                  {"remove_indicators", `{"indicators":["198.51.100.23"],"reason":"x"}`},
+		"indicators 198.51.100.23":                                                                   {"list_indicators", `{"value":"198.51.100.23"}`},
+		"request cancel ABCD1234":                                                                    {"cancel_request", `{"id":"ABCD1234"}`},
+		"requests":                                                                                   {"list_requests", `{}`},
+		"cancel-request ABCD1234":                                                                    {"cancel_request", `{"id":"ABCD1234"}`},
 	} {
 		c, err := g.parse(typed)
 		require.NoError(t, err, typed)
@@ -93,8 +102,17 @@ func TestHelp(t *testing.T) {
 		require.Equal(t, on, c.HelpOn)
 	}
 	for _, v := range g.verbs {
-		require.Contains(t, g.help(""), v.usage())
+		require.Contains(t, g.help(""), "/mde "+v.word+": "+v.title())
 		require.Contains(t, g.help(v.word), v.usage())
+		if v.form != "" {
+			continue
+		}
+		// The example of each command is one: it names the command, and what must be given.
+		_, example, found := strings.Cut(g.help(v.word), "For example: /mde ")
+		require.True(t, found, v.word)
+		c, err := g.parse(example)
+		require.NoError(t, err, example)
+		require.Equal(t, v.tool.Name, c.Tool, example)
 		_, again := g.verb(v.word)
 		require.True(t, again)
 	}
@@ -144,4 +162,17 @@ func FuzzCommand(f *testing.F) {
 			require.Contains(t, typed, reason, "the reason is the person's own words")
 		}
 	})
+}
+
+// A word that nobody knows is never taken for one of our own, which stop things.
+func TestUnknownWordsAreNoControls(t *testing.T) {
+	t.Parallel()
+	g := catalogue(t)
+	for _, word := range []string{"frobnicate", "x", "_", "-", "stopp", "stop_and"} {
+		c, err := g.parse(word)
+		require.Error(t, err, word)
+		require.Empty(t, c.Control, word)
+	}
+	v, ok := g.tool("")
+	require.False(t, ok, v.word)
 }

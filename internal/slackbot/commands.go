@@ -6,24 +6,29 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
+	"github.com/mde-ops/mde-ops/internal/slackbot/intake"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
-// onCommand answers a slash command: in the acknowledgement when the answer is ready in time, otherwise afterwards.
-func (b *Bot) onCommand(ctx context.Context, e envelope) {
-	cmd, ok := e.data.(slack.SlashCommand)
+// onCommand answers a slash command: in the acknowledgement when the answer is ready at once, otherwise afterwards. A tenant
+// that is slow must not keep anybody waiting for a sign that the command arrived.
+func (b *Bot) onCommand(ctx context.Context, e intake.Delivery) {
+	cmd, ok := e.Data.(slack.SlashCommand)
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	answer := make(chan message, 1)
-	go func() { answer <- b.command(ctx, cmd, e.request.EnvelopeID) }()
-	var m message
+	answer := make(chan blockkit.Message, 1)
+	go func() { answer <- b.command(ctx, cmd, e.ID) }()
+	var m blockkit.Message
 	select {
 	case m = <-answer:
 		if payload := ephemeral(m); fits(payload) {
@@ -31,7 +36,7 @@ func (b *Bot) onCommand(ctx context.Context, e envelope) {
 			return
 		}
 		b.ack(ctx, e, nil)
-	case <-e.ctx.Done():
+	case <-time.After(b.promptly):
 		b.ack(ctx, e, nil)
 		m = <-answer
 	}
@@ -39,9 +44,9 @@ func (b *Bot) onCommand(ctx context.Context, e envelope) {
 }
 
 // ack acknowledges and logs when it could not; what was done stays done and a redelivery changes nothing.
-func (b *Bot) ack(ctx context.Context, e envelope, payload any) {
-	if err := acknowledge(ctx, e, payload); err != nil {
-		b.log.WarnContext(ctx, "a Slack delivery could not be acknowledged", "type", e.request.Type, "error", err)
+func (b *Bot) ack(ctx context.Context, e intake.Delivery, payload any) {
+	if err := e.Ack(ctx, payload); err != nil {
+		b.log.WarnContext(ctx, "a Slack delivery could not be acknowledged", "type", string(e.Kind), "error", err)
 	}
 }
 
@@ -49,7 +54,7 @@ func (b *Bot) ack(ctx context.Context, e envelope, payload any) {
 type listener struct{ responseURL, channel, user string }
 
 // tell shows m to one person. That it could not be shown changes nothing that was done.
-func (b *Bot) tell(ctx context.Context, to listener, m message) {
+func (b *Bot) tell(ctx context.Context, to listener, m blockkit.Message) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLimit)
 	defer cancel()
 	if err := b.slack.whisper(ctx, to.responseURL, to.channel, to.user, m); err != nil {
@@ -61,11 +66,11 @@ func (b *Bot) tell(ctx context.Context, to listener, m message) {
 const seenBefore = "This command arrived more than once and was taken once. If you saw no other answer, /mde requests shows what became of it."
 
 // command does what was typed and returns the answer. A panic in it is an answer too, so that nobody waits for ever.
-func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID string) (m message) {
+func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID string) (m blockkit.Message) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.log.ErrorContext(ctx, "a command failed", "user", cmd.UserID, "panic", p)
-			m = textMessage(sayRefused(nil))
+			m = blockkit.Text(sayRefused(nil))
 		}
 	}()
 	c, misspelt := b.grammar.parse(cmd.Text)
@@ -78,7 +83,7 @@ func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID st
 		return b.refusal(ctx, cmd, misspelt)
 	}
 	if c.Help {
-		return textMessage(b.grammar.help(c.HelpOn))
+		return blockkit.Text(b.grammar.help(c.HelpOn))
 	}
 	first, err := b.firstTime(ctx, cmd.TeamID, envelopeID, cmd.TriggerID)
 	if err != nil {
@@ -86,29 +91,37 @@ func (b *Bot) command(ctx context.Context, cmd slack.SlashCommand, envelopeID st
 	}
 	if !first {
 		b.log.InfoContext(ctx, "a command was delivered again and not repeated", "user", cmd.UserID)
-		return textMessage(seenBefore)
+		return blockkit.Text(seenBefore)
 	}
 	m, err = b.do(ctx, cmd, c, person)
 	return b.answered(ctx, cmd, m, err)
 }
 
 // do does a command that arrived for the first time, and returns its answer.
-func (b *Bot) do(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (message, error) {
+func (b *Bot) do(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (blockkit.Message, error) {
 	switch c.Control {
 	case wordStop:
 		return b.stop(ctx, c, person)
 	case wordBreakGlass:
 		return b.offerGlass(ctx, cmd, c, person)
 	}
+	if m, opened := b.offerForm(ctx, cmd, c); opened {
+		return m, nil
+	}
+	args, err := b.wholeIDs(ctx, c.Tool, c.Args)
+	if err != nil {
+		return blockkit.Message{}, err
+	}
+	c.Args = args
 	res, err := b.dispatcher.Call(ctx, tools.Call{
 		Tool: c.Tool, Args: c.Args,
 		Requester: approvals.Requester{Person: person, Verified: true, Via: approvals.ViaSlack},
 		Origin:    approvals.Origin{Channel: cmd.ChannelID},
 	})
 	if err != nil {
-		return message{}, err
+		return blockkit.Message{}, err
 	}
-	return b.result(res), nil
+	return b.result(asked{c.Tool, c.Args}, res), nil
 }
 
 // admit lets in responders in listed channels, or anywhere. Nothing that is unset or unanswered lets anybody in.
@@ -140,9 +153,9 @@ func (b *Bot) responder(ctx context.Context, team, user string) (approvals.Perso
 }
 
 // refusal is the answer when nothing was done. The cause goes to the log only.
-func (b *Bot) refusal(ctx context.Context, cmd slack.SlashCommand, err error) message {
+func (b *Bot) refusal(ctx context.Context, cmd slack.SlashCommand, err error) blockkit.Message {
 	b.log.InfoContext(ctx, "a command was refused", "user", cmd.UserID, "channel", cmd.ChannelID, "error", err, "cause", errors.Unwrap(err))
-	return textMessage(sayRefused(err))
+	return blockkit.Text(sayRefused(err))
 }
 
 // sayRefused is what a person reads when nothing was done.
@@ -161,22 +174,44 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// result is the answer to a call. A gated one says what is waited for, where its card is and what can be typed next.
-func (b *Bot) result(res tools.Result) message {
-	c := newComposer()
-	if r := res.Request; r != nil {
-		c.lines(fmt.Sprintf("Request %s is %s: %s.", r.ID, r.State, r.Plan.Preview))
-		if res.Joined != "" {
-			c.lines(res.Joined)
+// compose adds a text whose tables stand in letters of one width.
+func compose(c *blockkit.Composer, text string, tables []string) {
+	for _, table := range tables {
+		before, after, found := strings.Cut(text, table)
+		if table == "" || !found {
+			continue
 		}
-		c.lines(approval(*r)...)
+		c.Lines(linesOf(before)...)
+		c.Table(strings.Split(table, "\n")...)
+		text = after
+	}
+	c.Lines(linesOf(text)...)
+}
+
+// linesOf are the lines of a text without empty ones around it; none of an empty text.
+func linesOf(text string) []string {
+	if text = strings.Trim(text, "\n"); text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+// result is the answer to a call. A gated one says what is waited for, where its card is and what can be typed next.
+func (b *Bot) result(call asked, res tools.Result) blockkit.Message {
+	c := blockkit.New()
+	if r := res.Request; r != nil {
+		c.Lines(fmt.Sprintf("Request %s is %s: %s.", r.ID, r.State, r.Plan.Preview))
+		if res.Joined != "" {
+			c.Lines(res.Joined)
+		}
+		c.Lines(cards.Approval(*r)...)
 		if len(r.Plan.Warnings) > 0 {
-			c.lines(bullets(r.Plan.Warnings)...)
+			c.Lines(cards.Bullets(r.Plan.Warnings)...)
 		}
 		where := fmt.Sprintf("The card is in <#%s>. `/mde request %s` shows how far it is, `/mde cancel-request %s` withdraws it.", b.approvalChannel, r.ID, r.ID)
-		c.add(len(where), slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, where, false, true)))
-		return c.message(fmt.Sprintf("Request %s is %s: %s", r.ID, r.State, r.Plan.Preview), "There is more on the card.")
+		c.Add(len(where), slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, where, false, true)))
+		return c.Message(fmt.Sprintf("Request %s is %s: %s", r.ID, r.State, r.Plan.Preview), "There is more on the card.")
 	}
-	c.lines(strings.Split(strings.TrimSpace(forPeople(res)), "\n")...)
-	return c.message(res.Text, "The answer was longer than a message can be; ask for less.")
+	compose(c, strings.TrimSpace(forPeople(res)), res.Tables)
+	return c.Message(res.Text, "The answer was longer than a message can be.", append(b.offerMore(call, res), b.offerWhole(c, call, res)...)...)
 }

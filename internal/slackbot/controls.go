@@ -10,6 +10,8 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/internal/nearest"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 )
 
 // The words that are no tool's. They come before the tools' words, so that no tool can take one over.
@@ -42,31 +44,39 @@ func (v verb) control(words []string, reason string) (command, error) {
 // switches is the board as the bot presses it.
 type switches interface {
 	Stop(ctx context.Context, o control.Order) error
+	InForce(ctx context.Context) ([]approvals.Stop, error)
 }
 
 // stop presses the kill switch or freezes a toolset, and tells the approvers' channel.
-func (b *Bot) stop(ctx context.Context, c command, person approvals.Person) (message, error) {
+func (b *Bot) stop(ctx context.Context, c command, person approvals.Person) (blockkit.Message, error) {
 	if b.board == nil {
-		return message{}, approvals.Refuse(approvals.KindDenied, nil, "nothing was stopped: this bot was started without its switches; use the operator's command")
+		return blockkit.Message{}, approvals.Refuse(approvals.KindDenied, nil, "nothing was stopped: this bot was started without its switches; use the operator's command")
 	}
 	scope, err := b.scope(c.Words)
 	if err != nil {
-		return message{}, err
+		return blockkit.Message{}, err
 	}
 	by := approvals.Requester{Person: person, Verified: true, Via: approvals.ViaSlack}
 	if err := b.board.Stop(ctx, control.Order{Scope: scope, By: by, Why: c.Reason}); err != nil {
-		return message{}, err
+		return blockkit.Message{}, err
 	}
 	told := fmt.Sprintf("Everybody is told in <#%s>.", b.approvalChannel)
-	if _, err := b.slack.post(ctx, b.approvalChannel, "", renderStop(scope, person, c.Reason)); err != nil {
+	if err := b.announce(ctx, renderStop(scope, person, c.Reason)); err != nil {
 		b.log.ErrorContext(ctx, "a stop could not be announced", "scope", scope, "error", err)
 		told = "It could not be announced in the approvers' channel: tell people yourself."
 	}
-	m := newComposer()
-	m.lines(sentence(stoppedWords(scope))+". Nothing more of it is sent, what had not begun is cancelled, and what runs is held between two steps.",
+	m := blockkit.New()
+	m.Lines(sentence(cards.StoppedWords(scope))+". Nothing more of it is sent, what had not begun is cancelled, and what runs is held between two steps.",
 		"Only approvers can lift it: /mde lift "+scope+" because REASON asks them.")
-	m.markup(told)
-	return m.message(sentence(stoppedWords(scope)), ""), nil
+	m.Markup(told)
+	return m.Message(sentence(cards.StoppedWords(scope)), ""), nil
+}
+
+// announce posts in the approvers' channel at once; everything else that is posted there makes way.
+func (b *Bot) announce(ctx context.Context, m blockkit.Message) error {
+	b.pace.ahead(b.approvalChannel, b.clock())
+	_, err := b.slack.post(ctx, b.approvalChannel, "", m)
+	return err
 }
 
 // scope reads what to stop: nothing, all and everything mean everything.
@@ -93,8 +103,8 @@ func (b *Bot) scope(words []string) (string, error) {
 }
 
 // renderStop tells the approvers' channel that something was stopped.
-func renderStop(scope string, by approvals.Person, why string) message {
-	c := newComposer()
+func renderStop(scope string, by approvals.Person, why string) blockkit.Message {
+	c := blockkit.New()
 	headline := "STOPPED: nothing is done any more"
 	if scope != approvals.ScopeAll {
 		headline = "FROZEN: the toolset " + scope
@@ -102,15 +112,15 @@ func renderStop(scope string, by approvals.Person, why string) message {
 	if strings.TrimSpace(why) == "" {
 		why = "no reason given"
 	}
-	c.header(headline)
-	c.lines(named(by)+" pressed stop, saying "+quote(why),
+	c.Header(headline)
+	c.Lines(cards.Named(by)+" pressed stop, saying "+blockkit.Quote(why),
 		"What had not begun is cancelled; what runs is held between two steps; what was sent already is followed.",
 		"Approvers lift it: /mde lift "+scope+" because REASON asks for that.")
-	return c.message(headline+", by "+by.ID, "")
+	return c.Message(headline+", by "+by.ID, "")
 }
 
 // answered is a command's answer, or the refusal where there is none.
-func (b *Bot) answered(ctx context.Context, cmd slack.SlashCommand, m message, err error) message {
+func (b *Bot) answered(ctx context.Context, cmd slack.SlashCommand, m blockkit.Message, err error) blockkit.Message {
 	if err != nil {
 		return b.refusal(ctx, cmd, err)
 	}

@@ -188,10 +188,10 @@ func TestPeopleLiftAStopTogether(t *testing.T) {
 	h.typed(t, slacksim.Alice, "stop because drill")
 	h.typed(t, slacksim.Alice, "lift all because the drill is over")
 	card := h.card(t, "Approval needed: lift stop")
-	h.press(t, slacksim.Bob, card, "Approve")
+	h.approveTyping(t, slacksim.Bob, card, "all")
 	h.told(t, slacksim.Bob, "is counted. Now")
 	require.Len(t, h.inForce(t), 1, "one yes is not enough")
-	h.press(t, slacksim.Carol, card, "Approve")
+	h.approveTyping(t, slacksim.Carol, card, "ALL")
 	h.card(t, "Done: lift stop")
 	require.Empty(t, h.inForce(t))
 }

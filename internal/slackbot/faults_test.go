@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 	"github.com/mde-ops/mde-ops/internal/slackbot/slacksim"
 )
 
@@ -31,7 +32,7 @@ func TestDefectOnAVotesWayEndsOnlyTheVote(t *testing.T) {
 	require.NoError(t, err)
 	var journal strings.Builder
 	b := &Bot{slack: w.slack, people: people, requests: broken{}, log: slog.New(slog.NewTextHandler(&journal, nil))}
-	p := press{team: team, user: slacksim.Bob, stamp: stamp{"ABCD1234", strings.Repeat("0", 64)}}
+	p := press{team: team, user: slacksim.Bob, stamp: cards.Stamp{ID: "ABCD1234", Digest: strings.Repeat("0", 64)}}
 	answer, err := b.vote(t.Context(), p, approvals.VerdictApprove, "")
 	require.ErrorIs(t, err, errVoteBroke)
 	require.Contains(t, answer, "Perhaps not saved")

@@ -3,9 +3,11 @@ package slackbot
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 )
 
 // The parts of other packages that tell what a card shows besides its request.
@@ -20,40 +22,62 @@ type (
 	}
 	// lookups is what of it the store knows.
 	lookups interface {
-		Events(ctx context.Context, query store.Query) ([]approvals.Event, error)
+		History(ctx context.Context, id string) (approvals.Request, []approvals.Event, error)
+		Marks(ctx context.Context, types []string, after int64) ([]approvals.Event, error)
 		Timeboxes(ctx context.Context, requestID string) ([]store.Timebox, error)
 	}
 )
 
-// read returns a request and what its card shows besides it. What can't be had from the store or the board is an error, so
-// that the job comes again; policy's answer is left out when it can't be had, because the card must not wait for it.
-func (n *Notifier) read(ctx context.Context, id string) (approvals.Request, around, error) {
-	r, err := n.store.Request(ctx, id)
-	if err != nil || approvals.Genuine(r) != nil {
-		return r, around{}, err
+// scene is a request and all that is told of it.
+type scene struct {
+	approvals.Request
+	around cards.Around
+	trail  cards.Trail
+	// seen are the messages that were posted or are being posted, by their keys.
+	seen map[string]store.Message
+}
+
+// read returns a request and what is told of it. What can't be had from the store or the board is an error, so that the
+// job comes again; policy's answer is left out when it can't be had, because the card must not wait for it.
+func (n *Notifier) read(ctx context.Context, id string) (s scene, err error) {
+	// The switches come first, so that none is pressed after the moment at which the request is seen: it might have ended
+	// before.
+	if s.trail.Switches, err = n.presses(ctx); err != nil {
+		return s, err
 	}
-	a := around{asks: n.asks(ctx, r)}
+	if s.Request, s.trail.Own, err = n.store.History(ctx, id); err != nil {
+		return s, err
+	}
+	if s.seen, err = n.store.Messages(ctx, id); err != nil || approvals.Genuine(s.Request) != nil {
+		return s, err
+	}
+	s.trail.Switches = n.about(s.Request, s.trail.Switches)
+	s.around, err = n.look(ctx, s.Request, s.trail.Own)
+	return s, err
+}
+
+// look is what the card shows besides the request.
+func (n *Notifier) look(ctx context.Context, r approvals.Request, own []approvals.Event) (a cards.Around, err error) {
+	a.Asks = n.asks(ctx, r)
 	if r.Terms.BreakGlass {
-		a.tell = n.tell
+		a.Tell = n.tell
 	}
 	if r.State == approvals.Approved || r.State == approvals.Running {
-		if a.stops, err = n.stops(ctx, r); err != nil {
-			return r, a, err
+		if a.Stops, err = n.stops(ctx, r); err != nil {
+			return a, err
 		}
 	}
 	if r.State == approvals.Running && r.Terms.Wave.Width > 0 {
-		if a.pause, a.resume, err = n.pause(ctx, r); err != nil {
-			return r, a, err
-		}
+		a.Pause, a.Resume = pause(own)
 	}
 	if r.Plan.TimeBox != nil && r.Begun() {
 		rows, err := n.store.Timeboxes(ctx, r.ID)
 		if err != nil {
-			return r, a, err
+			return a, err
 		}
-		a.boxes = boxesOf(rows)
+		a.Boxes = cards.BoxesOf(rows)
 	}
-	return r, a, nil
+	return a, nil
 }
 
 // asks is what policy asks for now besides the request's own outcome; empty when that is the same, or can't be had.
@@ -74,8 +98,8 @@ func (n *Notifier) asks(ctx context.Context, r approvals.Request) approvals.Outc
 
 // stops are those in force that hold the request.
 func (n *Notifier) stops(ctx context.Context, r approvals.Request) ([]approvals.Stop, error) {
-	if n.board == nil || r.Plan.Tool == approvals.ToolLift {
-		return nil, nil // to lift a stop is never stopped
+	if n.board == nil {
+		return nil, nil
 	}
 	all, err := n.board.InForce(ctx)
 	if err != nil {
@@ -83,39 +107,62 @@ func (n *Notifier) stops(ctx context.Context, r approvals.Request) ([]approvals.
 	}
 	var about []approvals.Stop
 	for _, s := range all {
-		if info, known := n.tools[r.Plan.Tool]; !known || s.Covers(info.Toolset) {
+		if n.heeds(r, s.Scope) {
 			about = append(about, s)
 		}
 	}
 	return about, nil
 }
 
-// eventsPage is how many audit rows are read at a time.
-const eventsPage = 5000
+// heeds reports whether a stop of that scope holds r. A tool that is not known here heeds all, and to lift a stop is never
+// stopped.
+func (n *Notifier) heeds(r approvals.Request, scope string) bool {
+	info, known := n.tools[r.Plan.Tool]
+	return r.Plan.Tool != approvals.ToolLift && (!known || approvals.Stop{Scope: scope}.Covers(info.Toolset))
+}
 
-// pause is why the request's stop rule holds it now, and the request that asks whether it may go on; empty when it does
-// not. A card believes the audit's word that people said yes; whether they did is for the worker to verify.
-func (n *Notifier) pause(ctx context.Context, r approvals.Request) (why, resume string, err error) {
-	var about []approvals.Event
-	q := store.Query{RequestID: r.ID, Limit: eventsPage}
+// marksPage is how many rows the store returns at a time.
+const marksPage = 5000
+
+// presses are the rows of all stops and lifts.
+func (n *Notifier) presses(ctx context.Context) (all []approvals.Event, err error) {
+	if n.board == nil {
+		return nil, nil
+	}
+	after := int64(0)
 	for {
-		rows, err := n.store.Events(ctx, q)
+		rows, err := n.store.Marks(ctx, []string{approvals.EventStopped, approvals.EventLifted}, after)
 		if err != nil {
-			return "", "", err
+			return nil, err
 		}
-		for _, e := range rows {
-			q.After = e.Seq
-			if e.Type == approvals.EventPaused || e.Type == approvals.EventResumed || e.Type == approvals.EventEscalated {
-				about = append(about, e)
-			}
+		all = append(all, rows...)
+		if len(rows) < marksPage {
+			return all, nil
 		}
-		if len(rows) < eventsPage {
-			break
+		after = rows[len(rows)-1].Seq
+	}
+}
+
+// about keeps the rows of the switches that r heeds.
+func (n *Notifier) about(r approvals.Request, rows []approvals.Event) (own []approvals.Event) {
+	for _, e := range rows {
+		scope, _, found := strings.Cut(e.Detail, ": ")
+		if !found {
+			scope = approvals.ScopeAll // as the board reads it
+		}
+		if n.heeds(r, scope) {
+			own = append(own, e)
 		}
 	}
-	p, paused := approvals.LastPause(about)
+	return own
+}
+
+// pause is why the stop rule holds a request now, by its own rows, and the request that asks whether it may go on; empty
+// when it does not. A card believes the audit's word that people said yes; whether they did is for the worker to verify.
+func pause(own []approvals.Event) (why, resume string) {
+	p, paused := approvals.LastPause(own)
 	if !paused || len(p.Resumed) > 0 {
-		return "", "", nil
+		return "", ""
 	}
-	return p.Why, p.Asked, nil
+	return p.Why, p.Asked
 }

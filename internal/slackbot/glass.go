@@ -7,6 +7,8 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/mde-ops/mde-ops/approvals"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 )
 
 // The break-glass dialog and its parts.
@@ -43,52 +45,52 @@ func (t glassTicket) String() string {
 func parseGlassTicket(metadata string) (glassTicket, error) {
 	var t glassTicket
 	if err := json.Unmarshal([]byte(metadata), &t); err != nil || t.ID == "" || t.Name == "" || t.Key == "" || t.User == "" {
-		return glassTicket{}, errBadStamp
+		return glassTicket{}, cards.ErrBadStamp
 	}
 	return t, nil
 }
 
 // glassNote is the dialog without anything to fill in: while the device is looked up, and when there is nothing to do.
 func glassNote(lines ...string) slack.ModalViewRequest {
-	c := newComposer()
-	c.lines(lines...)
-	return glassModal(glassTicket{}, c.blocks)
+	c := blockkit.New()
+	c.Lines(lines...)
+	return glassModal(glassTicket{}, c.Blocks)
 }
 
 func glassModal(t glassTicket, blocks []slack.Block) slack.ModalViewRequest {
 	v := slack.ModalViewRequest{
 		Type: slack.VTModal, CallbackID: viewGlass, PrivateMetadata: t.String(), Blocks: slack.Blocks{BlockSet: blocks},
 	}
-	v.Title, _ = plain("Break-glass", 24)
-	v.Close, _ = plain("Close", 24)
+	v.Title, _ = blockkit.Plain("Break-glass", 24)
+	v.Close, _ = blockkit.Plain("Close", 24)
 	return v
 }
 
 // glassDialog shows the device and asks for its name and a reason. It is never offered when the device could not be shown
 // whole.
 func glassDialog(t glassTicket, p approvals.Plan, reason string) (slack.ModalViewRequest, bool) {
-	c := newComposer()
-	c.lines("Nobody else is asked. What you submit here is done at once, in your name, and everybody is told.", p.Preview)
-	c.label("On what")
-	c.lines(targets(p.Targets)...)
+	c := blockkit.New()
+	c.Lines("Nobody else is asked. What you submit here is done at once, in your name, and everybody is told.", p.Preview)
+	c.Label("On what")
+	c.Lines(cards.Targets(p.Targets, p.Risk)...)
 	if len(p.Warnings) > 0 {
-		c.label("Know this first")
-		c.lines(bullets(p.Warnings)...)
+		c.Label("Know this first")
+		c.Lines(cards.Bullets(p.Warnings)...)
 	}
-	c.label("What is done, in this order")
-	c.lines(planned(p)...)
-	label, _ := plain("The device's name, typed as it stands above", 200)
-	c.blocks = append(c.blocks, slack.NewInputBlock(blockDevice, label, nil,
+	c.Label("What is done, in this order")
+	c.Lines(cards.Planned(p)...)
+	label, _ := blockkit.Plain("The device's name, typed as it stands above", 200)
+	c.Blocks = append(c.Blocks, slack.NewInputBlock(blockDevice, label, nil,
 		slack.NewPlainTextInputBlockElement(nil, inputDevice).WithMaxLength(maxDeviceName)))
-	why, _ := plain("Why this can't wait. Everybody will read it.", 200)
-	input := slack.NewPlainTextInputBlockElement(nil, inputReason).WithMultiline(true).WithMaxLength(maxDenyReason)
-	if first, lost := cut(reason, maxDenyReason); !lost && first != "" {
+	why, _ := blockkit.Plain("Why this can't wait. Everybody will read it.", 200)
+	input := slack.NewPlainTextInputBlockElement(nil, cards.InputReason).WithMultiline(true).WithMaxLength(cards.MaxReason)
+	if first, lost := blockkit.Cut(reason, cards.MaxReason); !lost && first != "" {
 		input = input.WithInitialValue(first)
 	}
-	c.blocks = append(c.blocks, slack.NewInputBlock(blockReason, why, nil, input))
-	v := glassModal(t, c.blocks)
-	v.Submit, _ = plain("Do it now", 24)
-	return v, !c.cut
+	c.Blocks = append(c.Blocks, slack.NewInputBlock(cards.BlockReason, why, nil, input))
+	v := glassModal(t, c.Blocks)
+	v.Submit, _ = blockkit.Plain("Do it now", 24)
+	return v, !c.Cut
 }
 
 // theOnlyTarget is the plan's device, or a refusal: one dialog is about one device.
@@ -105,7 +107,7 @@ func typedName(typed, name string) error {
 	if lowerASCII(typed) == lowerASCII(name) {
 		return nil
 	}
-	return invalid("That is not the name of the device, which is %s. Nothing was done.", quote(name))
+	return invalid("That is not the name of the device, which is %s. Nothing was done.", blockkit.Quote(name))
 }
 
 func lowerASCII(s string) string {
@@ -119,10 +121,10 @@ func lowerASCII(s string) string {
 }
 
 // glassBroken is what the person reads when it was done.
-func glassBroken(r approvals.Request, channel string) message {
-	c := newComposer()
+func glassBroken(r approvals.Request, channel string) blockkit.Message {
+	c := blockkit.New()
 	text := fmt.Sprintf("Request %s is %s without anybody else's yes: %s.", r.ID, r.State, r.Plan.Preview)
-	c.lines(text)
-	c.markup(fmt.Sprintf("Everybody is told in <#%s>. `/mde request %s` shows how far it is.", channel, r.ID))
-	return c.message(text, "There is more on the card.")
+	c.Lines(text)
+	c.Markup(fmt.Sprintf("Everybody is told in <#%s>. `/mde request %s` shows how far it is.", channel, r.ID))
+	return c.Message(text, "There is more on the card.")
 }

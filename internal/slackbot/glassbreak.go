@@ -9,15 +9,18 @@ import (
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
+	"github.com/mde-ops/mde-ops/internal/slackbot/intake"
 	"github.com/mde-ops/mde-ops/tools"
 )
 
 // offerGlass opens the dialog at once, because Slack gives three seconds for that, and fills it in when the device was
 // looked up. Who may break the glass is policy's to say when they submit.
-func (b *Bot) offerGlass(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (message, error) {
+func (b *Bot) offerGlass(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (blockkit.Message, error) {
 	opened, err := b.slack.api.OpenViewContext(ctx, cmd.TriggerID, glassNote("The device is being looked up."))
 	if err != nil {
-		return message{}, noAnswer(err, "Slack did not open the window; nothing was done, type the command again")
+		return blockkit.Message{}, noAnswer(err, "Slack did not open the window; nothing was done, type the command again")
 	}
 	v, refusal := b.fillGlass(ctx, cmd, c, person)
 	if refusal != nil {
@@ -26,7 +29,7 @@ func (b *Bot) offerGlass(ctx context.Context, cmd slack.SlashCommand, c command,
 	if _, err := b.slack.api.UpdateViewContext(ctx, v, "", "", opened.ID); err != nil && refusal == nil {
 		refusal = noAnswer(err, "Slack did not show the window; nothing was done, type the command again")
 	}
-	return textMessage("The break-glass window is open. Nothing is done before you submit it."), refusal
+	return blockkit.Text("The break-glass window is open. Nothing is done before you submit it."), refusal
 }
 
 func (b *Bot) fillGlass(ctx context.Context, cmd slack.SlashCommand, c command, person approvals.Person) (slack.ModalViewRequest, error) {
@@ -84,7 +87,7 @@ type glassAnswer struct {
 
 // submitGlass does what the dialog asks for. What is wrong is shown beside the field while the dialog stays open; when it
 // takes longer than Slack waits, the dialog says so first and shows the end afterwards.
-func (b *Bot) submitGlass(ctx context.Context, e envelope, ic slack.InteractionCallback) {
+func (b *Bot) submitGlass(ctx context.Context, e intake.Delivery, ic slack.InteractionCallback) {
 	t, err := parseGlassTicket(ic.View.PrivateMetadata)
 	if err != nil {
 		b.ack(ctx, e, nil)
@@ -107,7 +110,7 @@ func (b *Bot) submitGlass(ctx context.Context, e envelope, ic slack.InteractionC
 		}
 		b.ack(ctx, e, nil)
 		b.tell(ctx, to, glassBroken(a.r, b.approvalChannel))
-	case <-e.ctx.Done():
+	case <-e.Due.Done():
 		wait := glassNote("This takes longer than usual. Don't submit it again: the outcome appears here.")
 		b.ack(ctx, e, slack.NewUpdateViewSubmissionResponse(&wait))
 		b.finishGlass(ctx, ic.View.ID, to, <-done)
@@ -118,7 +121,7 @@ func (b *Bot) submitGlass(ctx context.Context, e envelope, ic slack.InteractionC
 func (b *Bot) finishGlass(ctx context.Context, view string, to listener, a glassAnswer) {
 	m, v := glassBroken(a.r, b.approvalChannel), glassNote("Request "+a.r.ID+" is "+string(a.r.State)+": "+a.r.Plan.Preview)
 	if a.err != nil {
-		m, v = textMessage(glassRefused(a.err)), glassNote(glassRefused(a.err))
+		m, v = blockkit.Text(glassRefused(a.err)), glassNote(glassRefused(a.err))
 	}
 	b.tell(ctx, to, m)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLimit)
@@ -192,7 +195,7 @@ func glassField(err error) string {
 	if approvals.KindOf(err) == approvals.KindInvalid {
 		return blockDevice
 	}
-	return blockReason
+	return cards.BlockReason
 }
 
 // glassRefused says that nothing was done, except where nobody knows that.

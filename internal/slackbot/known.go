@@ -2,6 +2,8 @@ package slackbot
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,7 @@ func (p *People) Known(ctx context.Context, person approvals.Person) (approvals.
 		return a.person, a.known, nil
 	}
 	asked := p.clock()
-	who, ok, err := p.byEmail(ctx, email)
+	who, ok, err := p.byName(ctx, email)
 	if err != nil {
 		return approvals.Person{}, false, err
 	}
@@ -40,6 +42,24 @@ func (p *People) Known(ctx context.Context, person approvals.Person) (approvals.
 	defer p.mu.Unlock()
 	p.met[email] = acquaintance{person: who, known: ok, asked: asked}
 	return who, ok, nil
+}
+
+// byName finds the member whose name is mapped to a canonical id, or else whose address it is.
+func (p *People) byName(ctx context.Context, id string) (approvals.Person, bool, error) {
+	for _, user := range slices.Sorted(maps.Keys(p.mapped)) {
+		if p.mapped[user] != id {
+			continue
+		}
+		own, err := p.ownTeam(ctx)
+		if err != nil {
+			return approvals.Person{}, false, err
+		}
+		who, ok, err := known(p.Identify(ctx, own, user))
+		if ok || err != nil {
+			return who, ok, err
+		}
+	}
+	return p.byEmail(ctx, id)
 }
 
 func (p *People) byEmail(ctx context.Context, email string) (approvals.Person, bool, error) {

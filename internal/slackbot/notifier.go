@@ -1,7 +1,6 @@
 package slackbot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,6 +12,8 @@ import (
 	"github.com/mde-ops/mde-ops/approvals/control"
 	"github.com/mde-ops/mde-ops/approvals/gate"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
 )
 
 const (
@@ -20,6 +21,10 @@ const (
 	// keyAround is under which the mark is kept of what else the card shows; nothingMore stands for an empty mark.
 	keyAround   = "around"
 	nothingMore = "nothing"
+	// keyPlain is under which the version is kept whose card Slack refused to show.
+	keyPlain = "plain"
+	// somewhere is the place of a message that Slack did not confirm, and of one that is none.
+	somewhere = "?"
 	// takeOver is how long a reserved post may stay without an answer before another process posts. The press of a
 	// button on a card that is not the stored one is refused, so a lost answer can lead to a spare card, not to a vote.
 	takeOver = 30 * time.Second
@@ -32,11 +37,10 @@ const (
 
 // messageStore is the part of the store that remembers what was posted.
 type messageStore interface {
-	Request(ctx context.Context, id string) (approvals.Request, error)
 	ReserveMessage(ctx context.Context, requestID, key string, now time.Time, takeOver time.Duration) (store.Message, bool, error)
 	PostedMessage(ctx context.Context, m store.Message) error
 	ReleaseMessage(ctx context.Context, requestID, key string) error
-	Message(ctx context.Context, requestID, key string) (store.Message, bool, error)
+	Messages(ctx context.Context, requestID string) (map[string]store.Message, error)
 	lookups
 }
 
@@ -58,6 +62,9 @@ type NotifierOptions struct {
 	Tools map[string]approvals.ToolInfo
 	// Tell are the groups that are called when somebody does without other people's yes.
 	Tell []approvals.Group
+	// Pace is shared with whatever else of the process posts. Unless set, the notifier has one of its own with Slack's rates,
+	// or without any when Slack is simulated on this machine.
+	Pace *Pace
 	// Clock is time.Now unless set; Logger slog.Default unless set.
 	Clock  func() time.Time
 	Logger *slog.Logger
@@ -72,6 +79,7 @@ type Notifier struct {
 	board   board
 	tools   map[string]approvals.ToolInfo
 	tell    []approvals.Group
+	pace    *Pace
 	clock   func() time.Time
 	log     *slog.Logger
 
@@ -85,7 +93,7 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 	switch {
 	case o.Store == nil:
 		return nil, errors.New("the Slack notifier has no store: it could not remember what it posted")
-	case !channelID().MatchString(o.ApprovalChannel):
+	case !blockkit.IsChannel(o.ApprovalChannel):
 		return nil, errors.New("the approval channel is not a Slack channel id; copy it from the channel's details, it begins with C or G")
 	}
 	c, err := newClient(clientOptions{APIURL: o.APIURL, BotToken: o.BotToken, HTTPClient: o.HTTPClient})
@@ -93,7 +101,7 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 		return nil, err
 	}
 	n := &Notifier{
-		slack: c, store: o.Store, channel: o.ApprovalChannel, tools: o.Tools, tell: o.Tell,
+		slack: c, store: o.Store, channel: o.ApprovalChannel, tools: o.Tools, tell: o.Tell, pace: o.Pace,
 		clock: o.Clock, log: o.Logger, unsaved: map[string][]store.Message{},
 	}
 	if o.Gate != nil {
@@ -101,6 +109,9 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 	}
 	if o.Board != nil {
 		n.board = o.Board
+	}
+	if n.pace == nil {
+		n.pace = PaceFor(c.url)
 	}
 	if n.clock == nil {
 		n.clock = time.Now
@@ -111,54 +122,79 @@ func NewNotifier(o NotifierOptions) (*Notifier, error) {
 	return n, nil
 }
 
-// Notify brings card and thread to the request's latest state. A positive time asks to be called again then, because
-// Slack asked to wait or could not be reached. Calling it again at any time changes nothing that is right already.
+// Notify brings card and thread to the request's latest state. What is due is not queued anywhere: it follows from what is
+// stored of the request, less what is stored of its messages, so that nothing is told before its commit and nothing is
+// lost. A positive time asks to be called again then, because it is not yet the turn of what is due, Slack asked to wait,
+// or could not be reached. Calling it again at any time changes nothing that is right already.
 func (n *Notifier) Notify(ctx context.Context, requestID string) (time.Duration, error) {
 	if err := n.settle(ctx, requestID); err != nil {
 		return 0, err
 	}
+	if again := n.probe(ctx, requestID); again > 0 {
+		return again, nil
+	}
 	for pass := range redraws {
-		r, a, err := n.read(ctx, requestID)
+		s, err := n.read(ctx, requestID)
 		if err != nil {
 			return 0, err
 		}
 		// After the first pass the request has moved while its card was drawn. Another process may have drawn the newer
 		// state before this one's older drawing arrived, so it is drawn again whatever version is stored.
-		due, again, err := n.bring(ctx, r, a, pass > 0)
+		due, again, err := n.bring(ctx, s, pass > 0)
 		if again > 0 || err != nil {
 			return again, err
 		}
-		latest, then, err := n.read(ctx, requestID)
+		latest, err := n.read(ctx, requestID)
 		if err != nil {
 			return 0, err
 		}
-		if latest.Version == r.Version && then.mark() == a.mark() {
+		if latest.Version == s.Version && latest.mark() == s.mark() {
 			return due, nil
 		}
 	}
 	return soon, nil
 }
 
-// bring draws the card and posts what belongs into its thread. due is when there will be more to say; again when this must
-// be tried again because Slack did not take it.
-func (n *Notifier) bring(ctx context.Context, r approvals.Request, a around, redraw bool) (due, again time.Duration, err error) {
-	card, again, err := n.card(ctx, r, a, redraw)
+// probe asks whether Slack is there again after it could not be reached. A post whose answer is lost can't be taken back, so
+// that none is sent on trial: of a whole outage only those are in doubt that were under way when it began.
+func (n *Notifier) probe(ctx context.Context, requestID string) time.Duration {
+	if !n.pace.shaky() {
+		return 0
+	}
+	if wait := n.pace.turn(methodTest, "", true, n.clock()); wait > 0 {
+		return wait
+	}
+	err := n.slack.there(ctx)
+	n.pace.answered(methodTest, "", err, n.clock())
+	if err != nil {
+		return n.wait(ctx, requestID, err)
+	}
+	return 0
+}
+
+// bring draws the card and posts what belongs into its thread, in this order, and nothing before what is due before it. due
+// is when there will be more to say; again when this must be tried again.
+func (n *Notifier) bring(ctx context.Context, s scene, redraw bool) (due, again time.Duration, err error) {
+	card, again, err := n.card(ctx, s, redraw)
 	if again > 0 || err != nil {
 		return 0, again, err
 	}
-	if a.asks == approvals.Approve && card.Channel != n.channel {
-		if again, err = n.once(ctx, r, "pointer", place{Channel: n.channel}, renderPointer(r, card.Channel)); again > 0 || err != nil {
+	if s.around.Asks == approvals.Approve && card.Channel != n.channel {
+		what := saying{key: "pointer", at: cards.Place{Channel: n.channel}, call: true, what: cards.Pointer(s.Request, card.Channel)}
+		if again, err = n.once(ctx, s, what); again > 0 || err != nil {
 			return 0, again, err
 		}
 	}
-	if due, err = n.remind(ctx, r, card); err != nil {
-		return 0, 0, err
+	thread := cards.Place{Channel: card.Channel, TS: card.TS}
+	if due, again, err = n.remind(ctx, s, thread); again > 0 || err != nil {
+		return 0, again, err
 	}
-	if again, err = n.follow(ctx, r, a, card); again > 0 || err != nil {
-		return due, again, err
+	for _, step := range []func(context.Context, scene, cards.Place) (time.Duration, error){n.news, n.origin, n.escalate} {
+		if again, err = step(ctx, s, thread); again > 0 || err != nil {
+			return due, again, err
+		}
 	}
-	again, err = n.escalate(ctx, r, a, card)
-	return due, again, err
+	return due, 0, nil
 }
 
 // record remembers where a message is. When the store can't be written now the place is kept until the next call, because
@@ -188,158 +224,4 @@ func (n *Notifier) settle(ctx context.Context, requestID string) error {
 		}
 	}
 	return nil
-}
-
-// card posts the card once, or brings the posted one up to date.
-func (n *Notifier) card(ctx context.Context, r approvals.Request, a around, redraw bool) (store.Message, time.Duration, error) {
-	m, mine, err := n.store.ReserveMessage(ctx, r.ID, keyCard, n.clock(), takeOver)
-	if err != nil {
-		return m, 0, err
-	}
-	shown, _, err := n.store.Message(ctx, r.ID, keyAround)
-	if err != nil {
-		return m, 0, err
-	}
-	same := shown.TS == a.mark() || (a.mark() == "" && shown.TS == nothingMore)
-	var again time.Duration
-	switch {
-	case mine:
-		m, again, err = n.postCard(ctx, r, a, keyCard)
-	case m.TS == "":
-		return m, soon, nil // somebody is posting it right now
-	case m.Version >= r.Version && same && !redraw:
-		return m, 0, nil
-	default:
-		m, again, err = n.updateCard(ctx, r, a, m)
-	}
-	if again > 0 || err != nil || same {
-		return m, again, err
-	}
-	return m, 0, n.record(ctx, store.Message{RequestID: r.ID, Key: keyAround, TS: cmp.Or(a.mark(), nothingMore)})
-}
-
-// cardChannel is where the card goes: to the approvers, or, for a requester's own confirmation, to where they asked. A
-// break-glass is for everybody to see.
-func (n *Notifier) cardChannel(r approvals.Request) string {
-	if r.Outcome == approvals.Confirm && !r.Terms.BreakGlass && channelID().MatchString(r.Origin.Channel) {
-		return r.Origin.Channel
-	}
-	return n.channel
-}
-
-// replaceCard posts a new card for one that somebody deleted. Only one process does, and only the new card counts.
-func (n *Notifier) replaceCard(ctx context.Context, r approvals.Request, a around, deleted store.Message) (store.Message, time.Duration, error) {
-	key := keyCard + "-after:" + deleted.TS
-	_, mine, err := n.store.ReserveMessage(ctx, r.ID, key, n.clock(), takeOver)
-	if err != nil || !mine {
-		return deleted, soon, err
-	}
-	return n.postCard(ctx, r, a, key)
-}
-
-// postCard posts the card under the reservation of key.
-func (n *Notifier) postCard(ctx context.Context, r approvals.Request, a around, key string) (store.Message, time.Duration, error) {
-	n.suspect(ctx, r)
-	at, err := n.slack.post(ctx, n.cardChannel(r), "", renderCard(r, a))
-	if unshowable(err) {
-		n.log.ErrorContext(ctx, "Slack refused the card's blocks; a plain one is posted", "request", r.ID, "error", err)
-		at, err = n.slack.post(ctx, n.cardChannel(r), "", renderPlainCard(r, a))
-	}
-	if err != nil {
-		again, err := n.notPosted(ctx, r.ID, key, err)
-		return store.Message{}, again, err
-	}
-	m := store.Message{RequestID: r.ID, Key: keyCard, Channel: at.Channel, TS: at.TS, Version: r.Version}
-	return m, 0, n.record(ctx, m)
-}
-
-// suspect logs a request that does not verify; its card says so, and no more.
-func (n *Notifier) suspect(ctx context.Context, r approvals.Request) {
-	if err := approvals.Genuine(r); err != nil {
-		n.log.ErrorContext(ctx, "a request does not verify and is not shown to its approvers", "request", r.ID, "error", err)
-	}
-}
-
-func (n *Notifier) updateCard(ctx context.Context, r approvals.Request, a around, m store.Message) (store.Message, time.Duration, error) {
-	n.suspect(ctx, r)
-	at := place{Channel: m.Channel, TS: m.TS}
-	err := n.slack.update(ctx, at, renderCard(r, a))
-	if unshowable(err) {
-		err = n.slack.update(ctx, at, renderPlainCard(r, a))
-	}
-	if errorCode(err) == "message_not_found" {
-		return n.replaceCard(ctx, r, a, m)
-	}
-	if err != nil {
-		return m, n.wait(ctx, r.ID, err), nil // an update may be repeated without harm
-	}
-	m.Version = r.Version
-	return m, 0, n.record(ctx, m)
-}
-
-// follow posts what a final state means, once: in the card's thread, and in the channel where it was asked for when that
-// is another one.
-func (n *Notifier) follow(ctx context.Context, r approvals.Request, a around, card store.Message) (time.Duration, error) {
-	if !r.State.Terminal() {
-		return 0, nil
-	}
-	thread := place{Channel: card.Channel, TS: card.TS}
-	if again, err := n.once(ctx, r, "thread:"+string(r.State), thread, renderFollowUp(r, a)); again > 0 || err != nil {
-		return again, err
-	}
-	if r.Origin.Channel == card.Channel || !channelID().MatchString(r.Origin.Channel) {
-		return 0, nil
-	}
-	return n.once(ctx, r, "origin:"+string(r.State), place{Channel: r.Origin.Channel}, renderFollowUp(r, a))
-}
-
-// once posts something under a key, one time whatever happens. at.TS is the thread, or empty.
-func (n *Notifier) once(ctx context.Context, r approvals.Request, key string, at place, what message) (time.Duration, error) {
-	m, mine, err := n.store.ReserveMessage(ctx, r.ID, key, n.clock(), takeOver)
-	switch {
-	case err != nil:
-		return 0, err
-	case !mine && m.TS == "":
-		return soon, nil
-	case !mine:
-		return 0, nil
-	}
-	posted, err := n.slack.post(ctx, at.Channel, at.TS, what)
-	if err != nil {
-		return n.notPosted(ctx, r.ID, key, err)
-	}
-	return 0, n.record(ctx, store.Message{RequestID: r.ID, Key: key, Channel: posted.Channel, TS: posted.TS, Version: r.Version})
-}
-
-// notPosted frees the reservation when the post certainly failed. When it may have been posted the reservation stays, so
-// that a second message is not posted at once.
-func (n *Notifier) notPosted(ctx context.Context, id, key string, cause error) (time.Duration, error) {
-	again := n.wait(ctx, id, cause)
-	if !notPosted(cause) {
-		return max(again, takeOver), nil
-	}
-	return again, n.store.ReleaseMessage(ctx, id, key)
-}
-
-// wait is when to try again after cause, which is logged: Slack's own wish, soon after an outage, later after a refusal,
-// because a person has to mend that first.
-func (n *Notifier) wait(ctx context.Context, id string, cause error) time.Duration {
-	if d, limited := retryAfter(cause); limited {
-		return d
-	}
-	if code := errorCode(cause); code != "" {
-		n.log.ErrorContext(ctx, "Slack refused a message", "request", id, "error", cause, "hint", hint(code))
-		return later
-	}
-	n.log.WarnContext(ctx, "Slack could not be reached", "request", id, "error", cause)
-	return soon
-}
-
-// unshowable reports that Slack refused the content, so that other content may succeed.
-func unshowable(err error) bool {
-	switch errorCode(err) {
-	case "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long":
-		return true
-	}
-	return false
 }

@@ -52,6 +52,17 @@ func quiet(t *testing.T) *house {
 	return newHouse(t, plan{idle: true, deaf: true})
 }
 
+// process is a notifier with the test's clock, as one of several processes has its own.
+func process(t *testing.T, h *house, clock func() time.Time) *slackbot.Notifier {
+	t.Helper()
+	n, err := slackbot.NewNotifier(slackbot.NotifierOptions{
+		APIURL: h.slack.APIURL(), BotToken: h.Tokens().Bot, Store: h.db, ApprovalChannel: slacksim.Security, Gate: h.gate, Board: h.board,
+		Clock: clock, Logger: h.logger(),
+	})
+	require.NoError(t, err)
+	return n
+}
+
 func posts(h *house) []slacksim.Message { return h.Messages(slacksim.Security) }
 
 func TestNotifyPostsOnceAndUpdatesInPlace(t *testing.T) {
@@ -132,13 +143,15 @@ func TestNotifyInBadWeather(t *testing.T) {
 			t.Parallel()
 			h := quiet(t)
 			r := submitted(t, h, "")
-			n := h.notifier(t)
+			now := time.Now()
+			n := process(t, h, func() time.Time { return now })
 			c.fault.Method = "chat.postMessage"
 			h.Fail(c.fault)
 			again, err := n.Notify(t.Context(), r.ID)
 			require.NoError(t, err)
 			require.Equal(t, c.again, again)
 			require.Equal(t, 1, h.Calls("chat.postMessage"), "a post is never repeated blindly")
+			now = now.Add(7 * time.Second)
 			_, err = n.Notify(t.Context(), r.ID)
 			require.NoError(t, err)
 			if c.sure {
@@ -156,12 +169,9 @@ func TestReservationOfALostPostIsTakenOver(t *testing.T) {
 	h := quiet(t)
 	r := submitted(t, h, "")
 	now := time.Now()
-	n, err := slackbot.NewNotifier(slackbot.NotifierOptions{
-		APIURL: h.slack.APIURL(), BotToken: h.Tokens().Bot, Store: h.db, ApprovalChannel: slacksim.Security, Clock: func() time.Time { return now }, Logger: h.logger(),
-	})
-	require.NoError(t, err)
+	n := process(t, h, func() time.Time { return now })
 	h.Fail(slacksim.Fault{Method: "chat.postMessage", Kind: slacksim.FaultEOFAfterEffect})
-	_, err = n.Notify(t.Context(), r.ID)
+	_, err := n.Notify(t.Context(), r.ID)
 	require.NoError(t, err)
 	now = now.Add(time.Minute)
 	again, err := n.Notify(t.Context(), r.ID)
@@ -182,16 +192,20 @@ func TestUpdatesThatFailAreRepeated(t *testing.T) {
 	t.Parallel()
 	h := quiet(t)
 	r := submitted(t, h, "")
-	n := h.notifier(t)
+	now := time.Now()
+	n := process(t, h, func() time.Time { return now })
 	_, err := n.Notify(t.Context(), r.ID)
 	require.NoError(t, err)
 	_, err = h.gate.Withdraw(t.Context(), r.ID, alice())
 	require.NoError(t, err)
-	for _, kind := range []slacksim.FaultKind{slacksim.FaultEmpty, slacksim.FaultStatus, slacksim.FaultEOFAfterEffect, slacksim.FaultRateLimited} {
+	for i, kind := range []slacksim.FaultKind{slacksim.FaultEmpty, slacksim.FaultStatus, slacksim.FaultEOFAfterEffect, slacksim.FaultRateLimited} {
 		h.Fail(slacksim.Fault{Method: "chat.update", Kind: kind})
 		again, err := n.Notify(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Positive(t, again, kind)
+		require.Equal(t, i+1, h.Calls("chat.update"))
+		require.Len(t, posts(h), 1, "the card comes before its thread")
+		now = now.Add(time.Minute)
 	}
 	again, err := n.Notify(t.Context(), r.ID)
 	require.NoError(t, err)

@@ -34,6 +34,13 @@ type PeopleOptions struct {
 	APIURL, BotToken string
 	// HTTPClient has a time limit of 10 s unless set.
 	HTTPClient *http.Client
+	// Team is the id of the only workspace that is served; unset, the bot token's. Keeper keeps which workspace the store
+	// belongs to, the first one that it ever served; without one nobody looks.
+	Team   string
+	Keeper Keeper
+	// Mapped are the canonical ids of people whose e-mail address in Slack is not the name that the directory and MCP know
+	// them by, by their Slack user ids. Everybody else's is their confirmed address.
+	Mapped map[string]string
 	// Roles are asked about groups with a Role. Without them nobody can be shown to be in such a group.
 	Roles Roles
 	// GroupTTL is how long group members are remembered: 30 s unless set, and never longer.
@@ -46,13 +53,17 @@ type PeopleOptions struct {
 // every worker. It is safe for concurrent use.
 type People struct {
 	slack  *client
+	only   string
+	keeper Keeper
 	roles  Roles
+	mapped map[string]string
 	ttl    time.Duration
 	clock  func() time.Time
 	flight singleflight.Group
 
 	mu     sync.Mutex
 	team   string
+	url    string // the workspace's own site
 	groups map[string]membership
 	met    map[string]acquaintance // by e-mail address
 }
@@ -68,7 +79,7 @@ func NewPeople(o PeopleOptions) (*People, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &People{slack: c, roles: o.Roles, ttl: o.GroupTTL, clock: o.Clock, groups: map[string]membership{}, met: map[string]acquaintance{}}
+	p := &People{slack: c, only: o.Team, keeper: o.Keeper, roles: o.Roles, mapped: o.Mapped, ttl: o.GroupTTL, clock: o.Clock, groups: map[string]membership{}, met: map[string]acquaintance{}}
 	if p.ttl <= 0 || p.ttl > defaultGroupTTL {
 		p.ttl = defaultGroupTTL
 	}
@@ -99,13 +110,20 @@ func (p *People) Identify(ctx context.Context, team, user string) (approvals.Per
 	if why := refusedUser(u, user, own); why != "" {
 		return approvals.Person{}, notVoter("%s", why)
 	}
-	name := u.RealName
-	if name == "" {
-		name = u.Profile.RealName
+	return p.named(u, own), nil
+}
+
+// named is the person behind a user who may ask and vote. Whose name is mapped keeps their address as another name, so that
+// what they asked for under it is still theirs.
+func (p *People) named(u *slack.User, team string) approvals.Person {
+	who := approvals.Person{ID: strings.ToLower(strings.TrimSpace(u.Profile.Email)), Aliases: []string{approvals.SlackAlias(team, u.ID)}, Name: u.RealName}
+	if who.Name == "" {
+		who.Name = u.Profile.RealName
 	}
-	return approvals.Person{
-		ID: strings.ToLower(strings.TrimSpace(u.Profile.Email)), Aliases: []string{approvals.SlackAlias(own, user)}, Name: name,
-	}, nil
+	if id := p.mapped[u.ID]; id != "" && id != who.ID {
+		who.ID, who.Aliases = id, append(who.Aliases, who.ID)
+	}
+	return who
 }
 
 // refusedUser says why a user may neither ask nor vote, or "". An answer about somebody else is no answer.
@@ -261,7 +279,7 @@ func (p *People) askMembers(group string) (members []string, err error) {
 	return users, nil
 }
 
-// ownTeam is the workspace that the bot token belongs to; it never changes, so it is asked once.
+// ownTeam is the workspace that the bot token belongs to, where it may be served; it never changes, so it is asked once.
 func (p *People) ownTeam(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	team := p.team
@@ -276,10 +294,23 @@ func (p *People) ownTeam(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", noAnswer(err, "Slack could not be asked which workspace this is; nothing was done, try again")
 	}
+	if err := p.accept(ctx, res.TeamID); err != nil {
+		return "", err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.team = res.TeamID
+	p.team, p.url = res.TeamID, res.URL
 	return p.team, nil
+}
+
+// site is the address of the workspace, for links into it.
+func (p *People) site(ctx context.Context) (string, error) {
+	if _, err := p.ownTeam(ctx); err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.url, nil
 }
 
 func notVoter(format string, args ...any) error {

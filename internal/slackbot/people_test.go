@@ -295,3 +295,34 @@ func TestTheSizeOfAGroup(t *testing.T) {
 		require.Equal(t, approvals.KindNoAnswer, approvals.KindOf(err))
 	}
 }
+
+func TestANameThatIsMappedIsThatOfTheIDWhateverTheAddress(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	address := w.identify(t, slacksim.Bob).ID
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{
+		APIURL: w.apiURL, BotToken: w.Tokens().Bot, Clock: w.clock, Mapped: map[string]string{slacksim.Bob: "bob.admin@contoso.com", slacksim.Dave: "dave@contoso.com", slacksim.Mallory: "bob.admin@contoso.com"},
+	})
+	require.NoError(t, err)
+	bob, err := people.Identify(t.Context(), slacksim.DefaultTeamID, slacksim.Bob)
+	require.NoError(t, err)
+	require.Equal(t, "bob.admin@contoso.com", bob.ID)
+	require.True(t, bob.Same(approvals.Person{ID: address}), "what he asks for under his address is still his own")
+
+	in, err := people.Eligible(t.Context(), approvals.Group{Name: "listed", People: []string{"bob.admin@contoso.com"}}, bob)
+	require.NoError(t, err)
+	require.True(t, in)
+	in, err = people.Eligible(t.Context(), approvals.Group{Name: "listed", People: []string{address}}, bob)
+	require.NoError(t, err)
+	require.False(t, in, "the address alone is not his name")
+	for _, name := range []string{"Bob.Admin@contoso.com", address} {
+		who, known, err := people.Known(t.Context(), approvals.Person{ID: name})
+		require.NoError(t, err)
+		require.True(t, known, name)
+		require.Equal(t, "bob.admin@contoso.com", who.ID)
+	}
+	for _, user := range []string{slacksim.Dave, slacksim.Mallory} { // who may not, may not under another name either
+		_, err = people.Identify(t.Context(), slacksim.DefaultTeamID, user)
+		require.Equal(t, approvals.KindNotVoter, approvals.KindOf(err))
+	}
+}

@@ -14,6 +14,9 @@ import (
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/approvals/ballot"
 	"github.com/mde-ops/mde-ops/approvals/store"
+	"github.com/mde-ops/mde-ops/internal/slackbot/blockkit"
+	"github.com/mde-ops/mde-ops/internal/slackbot/cards"
+	"github.com/mde-ops/mde-ops/internal/slackbot/intake"
 )
 
 // How often, and how far apart, the place of a card is looked up that is just being posted.
@@ -29,74 +32,53 @@ type press struct {
 	trigger    string
 	// delivery names the press itself, the same in every delivery of it.
 	delivery string
-	stamp    stamp
-	card     place
+	stamp    cards.Stamp
+	card     cards.Place
+	// typed is what was typed to confirm a yes.
+	typed string
 }
 
-// onInteraction sorts presses of buttons and submissions of modals. What it doesn't know is acknowledged and ignored.
-func (b *Bot) onInteraction(ctx context.Context, e envelope) {
-	ic, ok := e.data.(slack.InteractionCallback)
-	if !ok {
-		return
-	}
-	switch ic.Type {
-	case slack.InteractionTypeBlockActions:
-		b.onButton(ctx, e, ic)
-	case slack.InteractionTypeViewSubmission:
-		b.onSubmit(ctx, e, ic)
-	default:
-		b.ack(ctx, e, nil)
-	}
-}
-
-func (b *Bot) onButton(ctx context.Context, e envelope, ic slack.InteractionCallback) {
-	if len(ic.ActionCallback.BlockActions) != 1 {
-		b.ack(ctx, e, nil)
-		return
-	}
-	action := ic.ActionCallback.BlockActions[0]
-	if strings.HasPrefix(action.ActionID, actionPage) {
-		b.ack(ctx, e, nil)
-		b.turnPage(ctx, ic, action.Value)
-		return
-	}
+// pressCard takes the press of a button on a card.
+func (b *Bot) pressCard(ctx context.Context, e intake.Delivery, ic slack.InteractionCallback, action *slack.BlockAction) {
 	p := pressOf(e, ic)
-	p.card = place{Channel: ic.Container.ChannelID, TS: ic.Container.MessageTs}
+	p.card = cards.Place{Channel: ic.Container.ChannelID, TS: ic.Container.MessageTs}
 	var err error
-	if p.stamp, err = parseStamp(action.Value); err != nil {
+	if p.stamp, err = cards.ParseStamp(action.Value); err != nil {
 		b.ack(ctx, e, nil)
 		b.log.WarnContext(ctx, "a button with a strange value was pressed", "user", p.user)
 		return
 	}
 	switch action.ActionID {
-	case actionApprove:
+	case cards.ActionApprove:
 		b.pressVote(ctx, e, p, approvals.VerdictApprove)
-	case actionConfirm:
+	case cards.ActionConfirm:
 		b.pressVote(ctx, e, p, approvals.VerdictConfirm)
-	case actionDeny:
+	case cards.ActionDeny:
 		b.ack(ctx, e, nil)
 		b.open(ctx, p, func(context.Context, approvals.Person, approvals.Request) (slack.ModalViewRequest, error) {
-			return denyView(ticket{Stamp: p.stamp.String(), Card: p.card}, p.stamp.id), nil
+			return cards.DenyView(cards.Ticket{Stamp: p.stamp.String(), Card: p.card}, p.stamp.ID), nil
 		})
-	case actionDetails, actionRead:
+	case cards.ActionDetails, cards.ActionRead:
 		b.ack(ctx, e, nil)
 		b.open(ctx, p, func(ctx context.Context, who approvals.Person, r approvals.Request) (slack.ModalViewRequest, error) {
 			now, err := b.mayRead(ctx, who, p.user, r)
-			offered := yes{}
-			if action.ActionID == actionRead {
-				offered = yesFor(r, now, who)
+			offered := cards.Yes{}
+			if action.ActionID == cards.ActionRead {
+				offered = b.offer(r, now, who)
 			}
-			return detailsView(r, p.card, 0, offered), err
+			return cards.DetailsView(r, p.card, 0, offered), err
 		})
+	case cards.ActionWithdraw:
+		b.pressWithdraw(ctx, e, p)
 	default:
 		b.ack(ctx, e, nil)
 	}
 }
 
-func pressOf(e envelope, ic slack.InteractionCallback) press {
+func pressOf(e intake.Delivery, ic slack.InteractionCallback) press {
 	delivery := ic.TriggerID
 	if delivery == "" {
-		delivery = e.request.EnvelopeID
+		delivery = e.ID
 	}
 	return press{
 		team: teamOf(ic), user: ic.User.ID, trigger: ic.TriggerID, delivery: ic.Team.ID + "/" + delivery,
@@ -112,20 +94,21 @@ func teamOf(ic slack.InteractionCallback) string {
 	return ic.Team.ID
 }
 
-// pressVote saves the vote, then acknowledges, then tells the person what became of it.
-func (b *Bot) pressVote(ctx context.Context, e envelope, p press, verdict approvals.Verdict) {
-	answer, _ := b.vote(e.ctx, p, verdict, "")
+// pressVote saves the vote, then acknowledges, then tells the person what became of it, or asks for what must be typed.
+func (b *Bot) pressVote(ctx context.Context, e intake.Delivery, p press, verdict approvals.Verdict) {
+	answer, err := b.vote(e.Due, p, verdict, "")
 	b.ack(ctx, e, nil)
-	b.tell(ctx, p.to, textMessage(answer))
-}
-
-// onSubmit takes a modal's submission: a denial with its reason, or the yes at the end of the details.
-func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCallback) {
-	if ic.View.CallbackID == viewGlass {
-		b.submitGlass(ctx, e, ic)
+	if errors.Is(err, errUntyped) {
+		b.askTyping(ctx, p, verdict)
 		return
 	}
-	t, s, err := parseTicket(ic.View.PrivateMetadata)
+	b.tell(ctx, p.to, blockkit.Text(answer))
+}
+
+// submitCard takes the submission of a modal that a card opened: a denial with its reason, the yes at the end of the details,
+// or a yes that was typed.
+func (b *Bot) submitCard(ctx context.Context, e intake.Delivery, ic slack.InteractionCallback) {
+	t, s, err := cards.ParseTicket(ic.View.PrivateMetadata)
 	if err != nil {
 		b.ack(ctx, e, nil)
 		return
@@ -134,20 +117,21 @@ func (b *Bot) onSubmit(ctx context.Context, e envelope, ic slack.InteractionCall
 	p.stamp, p.card = s, t.Card
 	p.to = listener{channel: t.Card.Channel, user: ic.User.ID}
 	switch ic.View.CallbackID {
-	case viewDeny:
+	case cards.ViewDeny:
 		b.submitDeny(ctx, e, p, reasonIn(ic.View))
-	case viewDetails:
-		if t.Page != t.Pages-1 || (t.Verdict != approvals.VerdictApprove && t.Verdict != approvals.VerdictConfirm) {
+	case cards.ViewDetails, cards.ViewTyped:
+		unread := ic.View.CallbackID == cards.ViewDetails && t.Page != t.Pages-1
+		if unread || (t.Verdict != approvals.VerdictApprove && t.Verdict != approvals.VerdictConfirm) {
 			b.ack(ctx, e, nil)
 			return
 		}
-		b.pressVote(ctx, e, p, t.Verdict)
+		b.submitYes(ctx, e, ic, p, t.Verdict)
 	default:
 		b.ack(ctx, e, nil)
 	}
 }
 
-func reasonIn(v slack.View) string { return filledIn(v, blockReason, inputReason) }
+func reasonIn(v slack.View) string { return filledIn(v, cards.BlockReason, cards.InputReason) }
 
 // filledIn is what a person typed into a field of a modal.
 func filledIn(v slack.View, block, input string) string {
@@ -158,22 +142,22 @@ func filledIn(v slack.View, block, input string) string {
 }
 
 // submitDeny keeps the modal open, with the text beside the field, when the denial was not saved.
-func (b *Bot) submitDeny(ctx context.Context, e envelope, p press, reason string) {
+func (b *Bot) submitDeny(ctx context.Context, e intake.Delivery, p press, reason string) {
 	if reason == "" {
-		b.ack(ctx, e, fieldError(blockReason, "Say in a few words why not."))
+		b.ack(ctx, e, fieldError(cards.BlockReason, "Say in a few words why not."))
 		return
 	}
-	answer, err := b.vote(e.ctx, p, approvals.VerdictDeny, reason)
+	answer, err := b.vote(e.Due, p, approvals.VerdictDeny, reason)
 	if err != nil {
-		b.ack(ctx, e, fieldError(blockReason, answer))
+		b.ack(ctx, e, fieldError(cards.BlockReason, answer))
 		return
 	}
 	b.ack(ctx, e, nil)
-	b.tell(ctx, p.to, textMessage(answer))
+	b.tell(ctx, p.to, blockkit.Text(answer))
 }
 
 func fieldError(block, text string) *slack.ViewSubmissionResponse {
-	short, _ := cut(clean(text), 300)
+	short, _ := blockkit.Cut(blockkit.Clean(text), 300)
 	return slack.NewErrorsViewSubmissionResponse(map[string]string{block: short})
 }
 
@@ -191,7 +175,7 @@ func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reas
 		got := outcome{err: errVoteBroke}
 		defer func() {
 			if fault := recover(); fault != nil { // it would end the whole process, with everybody's votes under way
-				b.log.ErrorContext(ctx, "taking a vote failed", "request", p.stamp.id, "user", p.user, "panic", fault)
+				b.log.ErrorContext(ctx, "taking a vote failed", "request", p.stamp.ID, "user", p.user, "panic", fault)
 			}
 			done <- got
 		}()
@@ -206,14 +190,17 @@ func (b *Bot) vote(ctx context.Context, p press, verdict approvals.Verdict, reas
 	if got.err == nil {
 		return counted(got.r, verdict), nil
 	}
-	b.log.InfoContext(ctx, "a vote was not counted", "request", p.stamp.id, "user", p.user, "verdict", string(verdict),
+	if errors.Is(got.err, errUntyped) && p.typed == "" {
+		return notCounted(got.err), got.err // the window is yet to be opened
+	}
+	b.log.InfoContext(ctx, "a vote was not counted", "request", p.stamp.ID, "user", p.user, "verdict", string(verdict),
 		"error", got.err, "cause", errors.Unwrap(got.err))
 	return notCounted(got.err), got.err
 }
 
 // cast checks who pressed and what, and hands the ballot in.
 func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reason string) (approvals.Request, error) {
-	in := ballot.Ballot{RequestID: p.stamp.id, Digest: p.stamp.digest, Verdict: verdict, Reason: reason, Delivery: p.delivery}
+	in := ballot.Ballot{RequestID: p.stamp.ID, Digest: p.stamp.Digest, Verdict: verdict, Reason: reason, Delivery: p.delivery}
 	var err error
 	if in.Voter, err = b.people.Identify(ctx, p.team, p.user); err != nil {
 		in.Voter = approvals.Person{ID: approvals.SlackAlias(p.team, p.user)} // all that is known of them
@@ -223,6 +210,9 @@ func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reas
 	if err != nil {
 		return r, b.box.TurnedAway(ctx, in, err)
 	}
+	if err := b.typed(p, r, verdict); err != nil {
+		return r, err
+	}
 	in.RequestID = r.ID
 	return b.box.Cast(ctx, in)
 }
@@ -230,7 +220,7 @@ func (b *Bot) cast(ctx context.Context, p press, verdict approvals.Verdict, reas
 // pressed returns the request whose own card was pressed. A press on a copy, a forwarded message or a card of another
 // request is refused: what was shown there is not known.
 func (b *Bot) pressed(ctx context.Context, p press) (approvals.Request, error) {
-	r, err := b.requests.Get(ctx, p.stamp.id)
+	r, err := b.requests.Get(ctx, p.stamp.ID)
 	if err != nil {
 		return r, err
 	}
@@ -240,9 +230,9 @@ func (b *Bot) pressed(ctx context.Context, p press) (approvals.Request, error) {
 		return r, err
 	case !posted || m.TS == "":
 		return r, approvals.Refuse(approvals.KindNoAnswer, nil, "the card of request %s is just being posted; press again", r.ID)
-	case p.card != place{Channel: m.Channel, TS: m.TS}:
+	case p.card != cards.Place{Channel: m.Channel, TS: m.TS}:
 		return r, approvals.Refuse(approvals.KindConflict, nil, "this is not the card of request %s; press the button on the card itself", r.ID)
-	case p.stamp.digest != r.Digest:
+	case p.stamp.Digest != r.Digest:
 		return r, approvals.Refuse(approvals.KindConflict, nil, "this button belongs to another version of request %s; nothing was counted", r.ID)
 	}
 	return r, nil
@@ -361,8 +351,8 @@ func (b *Bot) open(ctx context.Context, p press, draw view) {
 		return nil
 	}()
 	if err != nil {
-		b.log.InfoContext(ctx, "a window was not opened", "request", p.stamp.id, "user", p.user, "error", err, "cause", errors.Unwrap(err))
-		b.tell(ctx, p.to, textMessage(sayRefused(err)))
+		b.log.InfoContext(ctx, "a window was not opened", "request", p.stamp.ID, "user", p.user, "error", err, "cause", errors.Unwrap(err))
+		b.tell(ctx, p.to, blockkit.Text(sayRefused(err)))
 	}
 }
 
@@ -370,7 +360,7 @@ func (b *Bot) open(ctx context.Context, p press, draw view) {
 func (b *Bot) turnPage(ctx context.Context, ic slack.InteractionCallback, value string) {
 	ctx, cancel := context.WithTimeout(ctx, afterLimit)
 	defer cancel()
-	t, s, err := parseTicket(ic.View.PrivateMetadata)
+	t, s, err := cards.ParseTicket(ic.View.PrivateMetadata)
 	page, bad := strconv.Atoi(value)
 	if err != nil || bad != nil {
 		return
@@ -384,19 +374,19 @@ func (b *Bot) turnPage(ctx context.Context, ic slack.InteractionCallback, value 
 		err = b.showPage(ctx, ic, t, r, who, page)
 	}
 	if err != nil {
-		b.log.InfoContext(ctx, "a page was not turned", "request", s.id, "error", err)
+		b.log.InfoContext(ctx, "a page was not turned", "request", s.ID, "error", err)
 	}
 }
 
-func (b *Bot) showPage(ctx context.Context, ic slack.InteractionCallback, t ticket, r approvals.Request, who approvals.Person, page int) error {
+func (b *Bot) showPage(ctx context.Context, ic slack.InteractionCallback, t cards.Ticket, r approvals.Request, who approvals.Person, page int) error {
 	now, err := b.mayRead(ctx, who, ic.User.ID, r)
 	if err != nil {
 		return err
 	}
-	offered := yes{}
+	offered := cards.Yes{}
 	if t.Verdict != "" {
-		offered = yesFor(r, now, who)
+		offered = b.offer(r, now, who)
 	}
-	_, err = b.slack.api.UpdateViewContext(ctx, detailsView(r, t.Card, page, offered), "", ic.View.Hash, ic.View.ID)
+	_, err = b.slack.api.UpdateViewContext(ctx, cards.DetailsView(r, t.Card, page, offered), "", ic.View.Hash, ic.View.ID)
 	return err
 }

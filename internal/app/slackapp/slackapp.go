@@ -26,6 +26,8 @@ type App struct {
 	Worker *worker.Worker
 
 	buckets  app.Buckets
+	people   *slackbot.People
+	pace     *slackbot.Pace
 	board    *control.Board
 	keeper   *audit.Keeper   // nil when no checkpoints are configured
 	exporter *audit.Exporter // nil when no export is configured
@@ -61,7 +63,6 @@ func Open(ctx context.Context, cfg app.Config, o Options) (*App, error) {
 }
 
 func (a *App) build(ctx context.Context) error {
-	slack := a.Config.Slack
 	signer, verifier, err := a.Config.Votes.SignerKeys()
 	if err != nil {
 		return err
@@ -70,10 +71,22 @@ func (a *App) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, err := slackbot.NewPeople(slackbot.PeopleOptions{APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), Roles: roles, Clock: a.Config.Clock})
+	token, err := a.slackToken()
 	if err != nil {
 		return err
 	}
+	mapped, err := app.ReadPeople(a.Config.Slack.PeopleFile)
+	if err != nil {
+		return err
+	}
+	people, err := slackbot.NewPeople(slackbot.PeopleOptions{
+		APIURL: a.Config.Slack.APIURL, BotToken: token.text, HTTPClient: token.client, Team: a.Config.Slack.Team, Keeper: a.Store,
+		Roles: roles, Mapped: mapped, Clock: a.Config.Clock,
+	})
+	if err != nil {
+		return err
+	}
+	a.people, a.pace = people, slackbot.PaceFor(a.Config.Slack.APIURL)
 	if a.board, err = a.buildBoard(people, verifier); err != nil {
 		return err
 	}
@@ -83,13 +96,13 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.buildAudit(ctx); err != nil {
 		return err
 	}
-	if a.Worker, err = a.buildWorker(people, verifier); err != nil {
+	if a.Worker, err = a.buildWorker(people, verifier, token); err != nil {
 		return err
 	}
 	if signer == nil {
 		return nil
 	}
-	a.Bot, err = a.buildBot(people, signer, verifier)
+	a.Bot, err = a.buildBot(people, signer, verifier, token)
 	return err
 }
 
@@ -125,15 +138,15 @@ func (a *App) buildBoard(people *slackbot.People, verifier *approvals.Verifier) 
 
 // buildWorker makes the worker. It acts with the writing credential; where none is configured the reading one serves,
 // and the tenant refuses what it may not do.
-func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier) (*worker.Worker, error) {
+func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier, token slackToken) (*worker.Worker, error) {
 	facts, err := tools.Facts()
 	if err != nil {
 		return nil, err
 	}
 	notifier, err := slackbot.NewNotifier(slackbot.NotifierOptions{
-		APIURL: a.Config.Slack.APIURL, BotToken: a.Config.Slack.BotToken.Reveal(),
+		APIURL: a.Config.Slack.APIURL, BotToken: token.text, HTTPClient: token.client,
 		Store: a.Store, ApprovalChannel: a.Config.Slack.ApprovalChannel, Logger: a.Log, Clock: a.Config.Clock,
-		Gate: a.Gate, Board: a.board, Tools: facts, Tell: a.tell(),
+		Gate: a.Gate, Board: a.board, Tools: facts, Tell: a.tell(), Pace: a.pace,
 	})
 	if err != nil {
 		return nil, err
@@ -142,8 +155,16 @@ func (a *App) buildWorker(people *slackbot.People, verifier *approvals.Verifier)
 	if err != nil {
 		return nil, err
 	}
+	looks, err := a.NexusClient(a.Config.Read)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := a.NexusClient(a.Config.Writing())
+	if err != nil {
+		return nil, err
+	}
 	acts, err := tools.NewPerformer(tools.PerformerOptions{
-		Reader: client, Writer: client, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate, Clock: a.Config.Clock,
+		Reader: client, Writer: client, NexusReader: looks, NexusWriter: changes, Tenant: a.Config.Tenant.ID, Board: a.board, Evidence: a.Evidence, Origins: a.Gate, Clock: a.Config.Clock,
 	})
 	if err != nil {
 		return nil, err
@@ -172,7 +193,7 @@ func (a *App) tell() []approvals.Group {
 	return tell
 }
 
-func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifier *approvals.Verifier) (*slackbot.Bot, error) {
+func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifier *approvals.Verifier, token slackToken) (*slackbot.Bot, error) {
 	box, err := ballot.New(ballot.Options{
 		Store: a.Store, Policy: a.Policy, Signer: signer, Verifier: verifier, Directory: people, Logger: a.Log,
 		Switches: a.board, Clock: a.Config.Clock,
@@ -186,15 +207,18 @@ func (a *App) buildBot(people *slackbot.People, signer *approvals.Signer, verifi
 	}
 	slack := a.Config.Slack
 	return slackbot.New(slackbot.Options{
-		APIURL: slack.APIURL, BotToken: slack.BotToken.Reveal(), AppToken: slack.AppToken.Reveal(),
+		APIURL: slack.APIURL, BotToken: token.text, HTTPClient: token.client, AppToken: slack.AppToken.Reveal(), HTTP: overHTTP(slack), Team: slack.Team,
 		Dispatcher: &commands{dispatcher, a.Config.Meter, app.Toolsets()}, Gate: a.Gate, Ballot: box, Store: a.Store, People: people, Board: a.board,
 		ResponderGroup: approvals.Group{Name: "responders", Slack: slack.ResponderGroup}, Channels: slack.Channels, ApprovalChannel: slack.ApprovalChannel,
-		Logger: a.Log, Clock: a.Config.Clock,
+		LargePlan: slack.TypedAbove, Pace: a.pace, Logger: a.Log, Clock: a.Config.Clock,
 	})
 }
 
 // RunWorker performs what was approved until ctx ends.
 func (a *App) RunWorker(ctx context.Context) error {
+	if err := a.rightWorkspace(ctx); err != nil {
+		return err
+	}
 	if err := a.Worker.Start(ctx); err != nil {
 		return fmt.Errorf("the worker can't start: %w", err)
 	}
@@ -224,6 +248,9 @@ func (a *App) RunBot(ctx context.Context) error {
 		return errors.New("there is no vote signing key, so nobody could vote: set MDE_VOTE_SIGNING_KEY or run `mde-slackbot worker`")
 	}
 	if err := a.Bot.Check(ctx); err != nil {
+		return err
+	}
+	if err := a.rightWorkspace(ctx); err != nil {
 		return err
 	}
 	if err := a.startAdmin(ctx); err != nil {

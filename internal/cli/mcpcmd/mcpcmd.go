@@ -55,8 +55,17 @@ func demoCommand(env cli.Env) *cobra.Command {
 			return demo.Story(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.Serve, "serve", false, "keep everything up afterwards, for an MCP client of yours")
-	cmd.Flags().BoolVar(&o.SignIn, "http", false, "keep everything up, and let clients over HTTP sign in with the simulated tenant")
-	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	cmd.PersistentFlags().BoolVar(&o.Serve, "serve", false, "keep everything up afterwards, for an MCP client of yours")
+	cmd.PersistentFlags().BoolVar(&o.SignIn, "http", false, "keep everything up, and let clients over HTTP sign in with the simulated tenant")
+	cmd.PersistentFlags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	cmd.AddCommand(&cobra.Command{
+		Use:   "nexus",
+		Short: "tell how a Nexus cluster's runtime protection is set, used and read",
+		Args:  cli.NoWords,
+		RunE: func(sub *cobra.Command, _ []string) error {
+			o.Nexus = true
+			return cmd.RunE(sub, nil)
+		},
+	})
 	return cmd
 }

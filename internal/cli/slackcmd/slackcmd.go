@@ -46,7 +46,7 @@ func newCommand(env cli.Env) *cobra.Command {
 		Short: "perform what was approved, without taking commands or votes",
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, set, worker) },
-	}, keygenCommand(env), rolesCommand(env), doctorCommand(env, &set), migrateCommand(env, &set), cli.HealthCommand(env, "MDE_METRICS_ADDR"), demoCommand(env), auditcmd.Command(auditcmd.Program{
+	}, keygenCommand(env), rolesCommand(env), manifestCommand(env), doctorCommand(env, &set), migrateCommand(env, &set), cli.HealthCommand(env, "MDE_METRICS_ADDR"), demoCommand(env), auditcmd.Command(auditcmd.Program{
 		Env: env, Set: &set, Buckets: buckets(),
 		Check: func(app.Config) error { return nil },
 	}))
@@ -146,6 +146,15 @@ func demoCommand(env cli.Env) *cobra.Command {
 		Args:  cli.NoWords,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return demo.Terminal(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	cmd.PersistentFlags().BoolVar(&o.Verbose, "verbose", false, "show the log of every part")
+	cmd.AddCommand(&cobra.Command{
+		Use:   "nexus",
+		Short: "see how people set, use and read a Nexus cluster's runtime protection, and go on from there",
+		Args:  cli.NoWords,
+		RunE: func(sub *cobra.Command, _ []string) error {
+			o.Nexus = true
+			return cmd.RunE(sub, nil)
+		},
+	})
 	return cmd
 }

@@ -27,8 +27,17 @@ type method struct {
 	scope    string
 	perMin   int
 	appToken bool
-	run      func(w *Workspace, st *state, a args) answer
+	// configToken is for methods that take an app configuration token, which has no scopes.
+	configToken bool
+	noToken     bool // noToken is for methods that ask for the app's id and secret instead.
+	run         func(w *Workspace, st *state, a args) answer
 }
+
+// The bytes of a call, and of a file.
+const (
+	maxCall   = 1 << 20
+	maxUpload = 1 << 26
+)
 
 // Calls a minute in Slack's rate-limit tiers.
 const (
@@ -40,20 +49,27 @@ const (
 
 func methods() map[string]method {
 	return map[string]method{
-		"auth.test":             {perMin: tier4, run: authTest},
-		"chat.postMessage":      {scope: "chat:write", perMin: tier4, run: chatPostMessage},
-		"chat.update":           {scope: "chat:write", perMin: tier3, run: chatUpdate},
-		"chat.delete":           {scope: "chat:write", perMin: tier3, run: chatDelete},
-		"chat.postEphemeral":    {scope: "chat:write", perMin: tier4, run: chatPostEphemeral},
-		"views.open":            {perMin: tier4, run: viewsOpen},
-		"views.update":          {perMin: tier4, run: viewsUpdate},
-		"views.push":            {perMin: tier4, run: viewsPush},
-		"users.info":            {scope: "users:read", perMin: tier4, run: usersInfo},
-		"users.lookupByEmail":   {scope: "users:read.email", perMin: tier3, run: usersLookupByEmail},
-		"usergroups.list":       {scope: "usergroups:read", perMin: tier2, run: usergroupsList},
-		"usergroups.users.list": {scope: "usergroups:read", perMin: tier2, run: usergroupsUsersList},
-		"conversations.info":    {scope: "channels:read", perMin: tier3, run: conversationsInfo},
-		"conversations.open":    {scope: "im:write", perMin: tier3, run: conversationsOpen},
+		"auth.test":                    {perMin: tier4, run: authTest},
+		"auth.revoke":                  {perMin: tier3, run: authRevoke},
+		"oauth.v2.access":              {noToken: true, perMin: tier4, run: oauthAccess},
+		"chat.postMessage":             {scope: "chat:write", perMin: tier4, run: chatPostMessage},
+		"chat.update":                  {scope: "chat:write", perMin: tier3, run: chatUpdate},
+		"chat.delete":                  {scope: "chat:write", perMin: tier3, run: chatDelete},
+		"chat.postEphemeral":           {scope: "chat:write", perMin: tier4, run: chatPostEphemeral},
+		"views.open":                   {perMin: tier4, run: viewsOpen},
+		"views.update":                 {perMin: tier4, run: viewsUpdate},
+		"views.push":                   {perMin: tier4, run: viewsPush},
+		"views.publish":                {perMin: tier4, run: viewsPublish},
+		"bots.info":                    {scope: "users:read", perMin: tier3, run: botsInfo},
+		"apps.manifest.export":         {configToken: true, perMin: tier3, run: appsManifestExport},
+		"users.info":                   {scope: "users:read", perMin: tier4, run: usersInfo},
+		"users.lookupByEmail":          {scope: "users:read.email", perMin: tier3, run: usersLookupByEmail},
+		"usergroups.list":              {scope: "usergroups:read", perMin: tier2, run: usergroupsList},
+		"usergroups.users.list":        {scope: "usergroups:read", perMin: tier2, run: usergroupsUsersList},
+		"conversations.info":           {scope: "channels:read", perMin: tier3, run: conversationsInfo},
+		"files.getUploadURLExternal":   {scope: "files:write", perMin: tier4, run: filesGetUploadURL},
+		"files.completeUploadExternal": {scope: "files:write", perMin: tier4, run: filesComplete},
+		"conversations.open":           {scope: "im:write", perMin: tier3, run: conversationsOpen},
 		// Slack counts apps.connections.open in tier 1 but lets an app reconnect, so the limit here is looser.
 		"apps.connections.open": {scope: "connections:write", perMin: tier2, appToken: true, run: appsConnectionsOpen},
 	}
@@ -77,6 +93,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /response/{id}", func(rw http.ResponseWriter, r *http.Request) {
 		s.serve(rw, r, "response_url", func(st *state, body []byte) reply { return s.ws.useResponseURL(st, r.PathValue("id"), body) })
 	})
+	mux.HandleFunc("POST /upload/{id}", func(rw http.ResponseWriter, r *http.Request) {
+		s.serve(rw, r, "upload", func(st *state, body []byte) reply { return takeUpload(st, r, r.PathValue("id"), body) })
+	})
 	mux.HandleFunc("GET /link/", s.serveSocket)
 	return mux
 }
@@ -86,6 +105,7 @@ type reply struct {
 	status      int
 	contentType string
 	retryAfter  string
+	scopes      string // of the token, where the answer is a method's
 	body        []byte
 }
 
@@ -103,7 +123,11 @@ func textReply(status int, text string) reply {
 
 // serve counts a call, lets it meet its fault, performs it and answers.
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request, name string, do func(*state, []byte) reply) {
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 1<<20))
+	most := int64(maxCall)
+	if name == "upload" {
+		most = maxUpload
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, most))
 	if err != nil {
 		s.write(rw, textReply(http.StatusRequestEntityTooLarge, "request body can't be read"))
 		return
@@ -183,6 +207,9 @@ func (s *Server) write(rw http.ResponseWriter, out reply) {
 	if out.retryAfter != "" {
 		rw.Header().Set("Retry-After", out.retryAfter)
 	}
+	if out.scopes != "" {
+		rw.Header().Set("X-OAuth-Scopes", out.scopes)
+	}
 	rw.WriteHeader(out.status)
 	_, _ = rw.Write(out.body)
 }
@@ -195,13 +222,16 @@ func (s *Server) callMethod(st *state, r *http.Request, name string, m method, b
 	if err != nil {
 		return jsonReply(fail("invalid_arguments", err.Error()))
 	}
-	if refused := s.ws.authorize(bearer(r, a), m); refused != nil {
+	a = credentials(r, a)
+	if refused := s.ws.authorize(st, a["token"], m); refused != nil {
 		return jsonReply(refused)
 	}
 	if wait := s.ws.limited(st, name, m, a); wait > 0 {
 		return limitedReply(wait)
 	}
-	return jsonReply(m.run(s.ws, st, a))
+	out := jsonReply(m.run(s.ws, st, a))
+	out.scopes = joined(s.ws.provided(m))
+	return out
 }
 
 func bearer(r *http.Request, a args) string {
@@ -212,32 +242,63 @@ func bearer(r *http.Request, a args) string {
 }
 
 // authorize returns Slack's refusal, or nil when the token may call the method.
-func (w *Workspace) authorize(token string, m method) answer {
-	own := w.Tokens()
-	want, other, provided := own.Bot, own.App, w.botScopes()
-	if m.appToken {
-		want, other, provided = own.App, own.Bot, w.appScopes()
-	}
-	switch {
-	case token == "":
-		return fail("not_authed")
-	case token == other:
-		return fail("not_allowed_token_type")
-	case token != want:
-		return fail("invalid_auth")
+func (w *Workspace) authorize(st *state, token string, m method) answer {
+	provided := w.provided(m)
+	switch code := w.refuses(st, token, m); {
+	case code != "":
+		return fail(code)
 	case m.scope != "" && !slices.Contains(provided, m.scope):
 		refusal := fail("missing_scope")
-		refusal["needed"], refusal["provided"] = m.scope, strings.Join(provided, ",")
+		refusal["needed"], refusal["provided"] = m.scope, joined(provided)
 		return refusal
 	}
 	return nil
+}
+
+// refuses returns Slack's code for a token that the method does not take, "" for one that it takes.
+func (w *Workspace) refuses(st *state, token string, m method) string {
+	own := w.Tokens()
+	want, other := own.App, own.Bot
+	switch {
+	case m.noToken:
+		return ""
+	case token == "":
+		return "not_authed"
+	case m.configToken:
+		want = ConfigToken
+	case !m.appToken:
+		if token == own.App {
+			return "not_allowed_token_type"
+		}
+		return st.installed.refuses(token, own.Bot, w.now())
+	}
+	switch token {
+	case want:
+		return ""
+	case other:
+		return "not_allowed_token_type"
+	}
+	return "invalid_auth"
+}
+
+func joined(scopes []string) string { return strings.Join(scopes, ",") }
+
+// provided are the scopes of the token that a method takes.
+func (w *Workspace) provided(m method) []string {
+	switch {
+	case m.appToken:
+		return w.appScopes()
+	case m.configToken, m.noToken:
+		return nil
+	}
+	return w.botScopes()
 }
 
 func (w *Workspace) botScopes() []string {
 	if w.BotScopes != nil {
 		return w.BotScopes
 	}
-	return []string{"commands", "chat:write", "im:write", "channels:read", "users:read", "users:read.email", "usergroups:read"}
+	return []string{"commands", "chat:write", "im:write", "files:write", "channels:read", "users:read", "users:read.email", "usergroups:read"}
 }
 
 func (w *Workspace) appScopes() []string {

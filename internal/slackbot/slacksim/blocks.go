@@ -20,6 +20,12 @@ type Option struct {
 	Description *Text  `json:"description,omitempty"`
 }
 
+// OptionGroup is some options under a heading.
+type OptionGroup struct {
+	Label   *Text    `json:"label"`
+	Options []Option `json:"options"`
+}
+
 // Element is an interactive element, or a text or image inside a context block.
 type Element struct {
 	Type           string          `json:"type"`
@@ -34,10 +40,23 @@ type Element struct {
 	InitialOption  *Option         `json:"initial_option,omitempty"`
 	InitialOptions []Option        `json:"initial_options,omitempty"`
 	InitialValue   string          `json:"initial_value,omitempty"`
+	InitialDate    string          `json:"initial_date,omitempty"`
+	InitialTime    string          `json:"initial_time,omitempty"`
+	InitialAt      int64           `json:"initial_date_time,omitempty"` // InitialAt is in seconds since 1970, for a datetimepicker.
+	MaxSelected    int             `json:"max_selected_items,omitempty"`
 	Multiline      bool            `json:"multiline,omitempty"`
 	MinLength      int             `json:"min_length,omitempty"`
 	MaxLength      int             `json:"max_length,omitempty"`
 	AltText        string          `json:"alt_text,omitempty"`
+	Elements       []Element       `json:"elements,omitempty"` // Elements are those of a part of a rich_text block.
+	// OptionGroups are options with a heading each, in place of Options.
+	OptionGroups []OptionGroup `json:"option_groups,omitempty"`
+	// MinQueryLength is how many letters have to be typed before the app is asked for options: 3 unless set.
+	MinQueryLength int `json:"min_query_length,omitempty"`
+	// Decimals is is_decimal_allowed, which a number_input must have; MinValue and MaxValue bound it.
+	Decimals *bool  `json:"is_decimal_allowed,omitempty"`
+	MinValue string `json:"min_value,omitempty"`
+	MaxValue string `json:"max_value,omitempty"`
 }
 
 // Block is a layout block of a message or view.
@@ -54,6 +73,7 @@ type Block struct {
 	Optional  bool      `json:"optional,omitempty"`
 	AltText   string    `json:"alt_text,omitempty"`
 	ImageURL  string    `json:"image_url,omitempty"`
+	Title     *Text     `json:"title,omitempty"`
 }
 
 // textObject returns the element's text: of a button, or of a text inside a context block.
@@ -75,28 +95,38 @@ type parsedBlocks struct {
 	typed []Block
 }
 
-// parseBlocks reads the blocks argument: a JSON array, or nothing. newID makes the IDs Slack generates where the sender gave none.
-func parseBlocks(src string, newID func() string) (parsedBlocks, error) {
+// parseBlocks reads the blocks argument of a message: a JSON array, or nothing. newID makes the IDs Slack generates where the
+// sender gave none.
+func parseBlocks(src string, newID func() string) (parsedBlocks, answer) {
 	if src == "" || src == "null" {
 		return parsedBlocks{}, nil
 	}
-	var generic []map[string]any
+	var generic []any
 	if err := json.Unmarshal([]byte(src), &generic); err != nil {
-		return parsedBlocks{}, fmt.Errorf("blocks are not a JSON array of objects: %w", err)
+		return parsedBlocks{}, fail("invalid_blocks_format", "[ERROR] blocks are not a JSON array [json-pointer:/blocks]")
 	}
-	for _, b := range generic {
-		if b == nil {
-			return parsedBlocks{}, fmt.Errorf("blocks contain null")
-		}
-		fillIDs(b, newID)
+	if bad := complaints("/blocks", generic, blockKit().message); len(bad) > 0 {
+		return parsedBlocks{}, fail("invalid_blocks", bad...)
 	}
-	raw, err := json.Marshal(generic)
+	out, err := identify(generic, newID)
 	if err != nil {
+		return parsedBlocks{}, fail("invalid_blocks", "[ERROR] "+err.Error()+" [json-pointer:/blocks]")
+	}
+	return out, nil
+}
+
+// identify gives blocks that were checked the IDs that Slack generates, and returns both forms of them.
+func identify(blocks []any, newID func() string) (out parsedBlocks, err error) {
+	for _, b := range blocks {
+		if obj, ok := b.(map[string]any); ok {
+			fillIDs(obj, newID)
+		}
+	}
+	if out.raw, err = json.Marshal(blocks); err != nil {
 		return parsedBlocks{}, fmt.Errorf("blocks can't be stored: %w", err)
 	}
-	out := parsedBlocks{raw: raw}
-	if err := json.Unmarshal(raw, &out.typed); err != nil {
-		return parsedBlocks{}, fmt.Errorf("blocks have a field of the wrong type: %w", err)
+	if err := json.Unmarshal(out.raw, &out.typed); err != nil {
+		return parsedBlocks{}, fmt.Errorf("blocks have a field of the wrong kind: %w", err)
 	}
 	return out, nil
 }

@@ -10,12 +10,9 @@ import (
 
 // draft reads the content of a message from a call's arguments.
 func draft(st *state, a args) (Message, answer) {
-	blocks, err := parseBlocks(a["blocks"], func() string { return st.nextID("b") })
-	if err != nil {
-		return Message{}, fail("invalid_blocks_format", err.Error())
-	}
-	if bad := checkBlocks("", blocks.typed, maxMessageBlocks, false); len(bad) > 0 {
-		return Message{}, fail("invalid_blocks", bad...)
+	blocks, refused := parseBlocks(a["blocks"], func() string { return st.nextID("b") })
+	if refused != nil {
+		return Message{}, refused
 	}
 	attachments := rawOrNil(a["attachments"])
 	if a["text"] == "" && len(blocks.typed) == 0 && attachments == nil {
@@ -262,4 +259,20 @@ func (w *Workspace) Draft(blocks string) (Message, error) {
 	}
 	m.User, m.TS = w.botUserID(), w.nextTS(st)
 	return m, nil
+}
+
+// DraftView makes a modal or Home tab (a JSON object) without showing it; the error lists what Slack would refuse.
+func (w *Workspace) DraftView(view string) (View, error) {
+	st := w.lock()
+	defer w.unlock()
+	check := blockKit().modal
+	var kind struct{ Type string }
+	if json.Unmarshal([]byte(view), &kind) == nil && kind.Type == "home" {
+		check = blockKit().home
+	}
+	v, refused := st.parseView(view, check)
+	if refused != nil {
+		return View{}, fmt.Errorf("%v: %v", refused["error"], refused["response_metadata"])
+	}
+	return *v, nil
 }

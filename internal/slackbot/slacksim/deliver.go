@@ -22,7 +22,7 @@ var (
 	ErrNotAcknowledged = errors.New("operation_timeout: the app did not acknowledge in time")
 )
 
-// Envelope is a record of something sent to the app over a socket.
+// Envelope is a record of something sent to the app, over a socket or over HTTP.
 type Envelope struct {
 	ID         string          // ID is the envelope_id of the first delivery.
 	Type       string          // Type is slash_commands, interactive or events_api.
@@ -58,6 +58,10 @@ func (w *Workspace) deliver(ctx context.Context, index int) (receipt, error) {
 	st := w.lock()
 	d := &delivery{acked: make(chan json.RawMessage, 1), index: index}
 	env := st.envelopes[index]
+	if urls := st.posts; urls != nil {
+		w.unlock()
+		return w.post(ctx, index, *urls)
+	}
 	st.pending[env.ID] = d
 	w.unlock()
 	ids := []string{env.ID}

@@ -63,7 +63,11 @@ func (d *drawing) messageHead(m Message) line {
 	if d.opts.Names != nil {
 		name = orDefault(d.opts.Names(m.User), name)
 	}
-	head := append(styled(strings.TrimPrefix(name, "@"), bold), styled("  APP  "+clockOf(m.TS), dim)...)
+	badge := "  APP  "
+	if m.Human {
+		badge = "  "
+	}
+	head := append(styled(strings.TrimPrefix(name, "@"), bold), styled(badge+clockOf(m.TS), dim)...)
 	if len(m.Edits) > 0 {
 		head = append(head, styled("  (edited)", dim)...)
 	}
@@ -101,6 +105,13 @@ func RenderView(v View, opts RenderOptions) string {
 		foot = append(foot, d.plain(Text{Text: "  [" + v.Submit.Text + "]"}, good|bold)...)
 	}
 	return d.frame(head, foot)
+}
+
+// RenderHome draws a Home tab.
+func RenderHome(v View, opts RenderOptions) string {
+	d := newDrawing(opts)
+	d.blocks(v.Blocks)
+	return d.frame(styled("┏━ Home", dim), styled("┗━", dim))
 }
 
 // frame writes head, the lines behind a bar, and foot.
@@ -148,7 +159,10 @@ func (d *drawing) block(b Block) {
 		d.actions(b)
 	case "input":
 		d.input(b)
+	case "rich_text":
+		d.richText(b)
 	case "image":
+		d.optional(b.Title, dim)
 		d.add(styled("[image: "+unescape(b.AltText)+"]", dim))
 	}
 }
@@ -172,6 +186,15 @@ func (d *drawing) plain(t Text, st style) line {
 		s = emoji(s)
 	}
 	return styled(s, st)
+}
+
+// richText draws preformatted text as it stands: there is no markup in it.
+func (d *drawing) richText(b Block) {
+	for _, part := range b.Elements {
+		for _, e := range part.Elements {
+			d.add(styled(e.textObject().Text, code))
+		}
+	}
 }
 
 // fields draws a section's fields in two columns, row by row.
@@ -247,7 +270,28 @@ func (d *drawing) element(e Element) line {
 	if e.Placeholder != nil {
 		label = unescape(e.Placeholder.Text)
 	}
+	if chosen := chosenIn(e); chosen != "" {
+		label = chosen
+	}
 	return styled("("+label+" ▾)", 0)
+}
+
+// chosenIn is what a menu or picker shows as chosen.
+func chosenIn(e Element) string {
+	switch {
+	case e.InitialDate+e.InitialTime != "":
+		return e.InitialDate + e.InitialTime
+	case e.InitialAt != 0:
+		return time.Unix(e.InitialAt, 0).UTC().Format("2006-01-02 15:04 UTC")
+	}
+	var texts []string
+	for _, o := range e.InitialOptions {
+		texts = append(texts, unescape(o.Text.Text))
+	}
+	if e.InitialOption != nil {
+		texts = append(texts, unescape(e.InitialOption.Text.Text))
+	}
+	return strings.Join(texts, ", ")
 }
 
 func (d *drawing) input(b Block) {

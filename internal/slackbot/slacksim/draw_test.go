@@ -129,6 +129,10 @@ func TestFires(t *testing.T) {
 	escaped := "&lt;!channel&gt;"
 	safe := d.post(t, slack.MsgOptionText(escaped, false), slack.MsgOptionBlocks(slack.NewSectionBlock(plain(hostile), nil, nil)))
 	require.Empty(t, safe.Fires())
+	table, err := d.Draft(asJSON(t, []any{rawTable(obj{"type": "text", "text": hostile + "\n*a*  :wave:  &lt;"})}))
+	require.NoError(t, err)
+	require.Empty(t, table.Fires())
+	require.Contains(t, slacksim.RenderText(table, slacksim.RenderOptions{Width: 80}), hostile+"\n┃ *a*  :wave:  &lt;", "there is no markup in it")
 	for name, opt := range map[string]slack.MsgOption{
 		"text":    slack.MsgOptionText(hostile, false),
 		"section": slack.MsgOptionBlocks(slack.NewSectionBlock(mrkdwn(hostile), nil, nil)),
@@ -137,6 +141,24 @@ func TestFires(t *testing.T) {
 	} {
 		require.Len(t, d.post(t, opt).Fires(), 2, name)
 	}
+	option := obj{"text": rawMrkdwn(hostile), "value": "v", "description": rawMrkdwn(hostile)}
+	for name, blocks := range map[string][]any{
+		"option":      {rawActions(obj{"type": "radio_buttons", "options": []any{option}})},
+		"two dialogs": {rawConfirm(obj{"text": rawMrkdwn("<!here>")}), rawConfirm(obj{"text": rawMrkdwn(hostile), "title": rawPlain(hostile)})},
+		"context":     {obj{"type": "context", "elements": []any{rawMrkdwn(hostile), rawPlain(hostile), and(rawMrkdwn(hostile), obj{"verbatim": true})}}},
+	} {
+		m, err := d.Draft(asJSON(t, blocks))
+		require.NoError(t, err)
+		want := map[string]int{"option": 4, "two dialogs": 3, "context": 3}
+		require.Len(t, m.Fires(), want[name], name)
+		v, err := d.DraftView(asJSON(t, rawModal(blocks...)))
+		require.NoError(t, err)
+		require.Len(t, v.Fires(), want[name], name)
+	}
+	attached := d.post(t, slack.MsgOptionText("see below", false), slack.MsgOptionAttachments(slack.Attachment{
+		Pretext: "<!channel>", Fields: []slack.AttachmentField{{Title: "a", Value: "<@U0BOB>"}},
+	}))
+	require.Len(t, attached.Fires(), 2)
 	linked := d.post(t, slack.MsgOptionText("@channel", false), slack.MsgOptionParse(true))
 	require.Len(t, linked.Fires(), 1)
 	d.opener(t, nothing)

@@ -34,7 +34,7 @@ func (w *Workspace) act(ctx context.Context, user, kind string, payload Payload,
 	for _, m := range st.ephemeral[user] {
 		seen[m.TS] = true
 	}
-	accepts := kind == SlashCommands || payload["type"] == "view_submission"
+	accepts := kind == SlashCommands || payload["type"] == "view_submission" || payload["type"] == "block_suggestion"
 	index := st.newEnvelope(kind, raw, accepts)
 	w.unlock()
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // openView finds the view a person has in front: only the top of the stack can be used.
@@ -34,7 +32,7 @@ func (w *Workspace) Submit(ctx context.Context, user, viewID string, values map[
 	}
 	var filled Payload
 	if err == nil {
-		filled, err = fillIn(v.Blocks, values)
+		filled, err = fillIn(st.offering(v), values)
 	}
 	if err != nil {
 		w.unlock()
@@ -151,118 +149,4 @@ func (s *state) showErrors(v *View, errs map[string]string) (map[string]string, 
 	next.Errors = errs
 	s.views[v.ID] = &next
 	return errs, nil
-}
-
-// fillIn makes view.state.values from what a person typed.
-func fillIn(blocks []Block, values map[string]string) (Payload, error) {
-	out, used := Payload{}, map[string]bool{}
-	for _, b := range blocks {
-		if b.Type != "input" || b.Element == nil {
-			continue
-		}
-		key := b.BlockID
-		typed, given := values[key]
-		if !given {
-			key = b.Element.ActionID
-			typed, given = values[key]
-		}
-		used[key] = true
-		if !given {
-			typed = initial(*b.Element)
-		}
-		field, err := fillField(b, typed)
-		if err != nil {
-			return nil, err
-		}
-		out[b.BlockID] = Payload{b.Element.ActionID: field}
-	}
-	for key := range values {
-		if !used[key] {
-			return nil, fmt.Errorf("the modal has no input with the block_id or action_id %q", key)
-		}
-	}
-	return out, nil
-}
-
-// initial is what an input holds before anybody typed.
-func initial(e Element) string {
-	if e.InitialOption != nil {
-		return e.InitialOption.Value
-	}
-	chosen := make([]string, len(e.InitialOptions))
-	for i, o := range e.InitialOptions {
-		chosen[i] = o.Value
-	}
-	return orDefault(e.InitialValue, strings.Join(chosen, ","))
-}
-
-func fillField(b Block, typed string) (Payload, error) {
-	e := *b.Element
-	if typed == "" && !b.Optional {
-		return nil, fmt.Errorf("please complete this required field: %s", labelOf(b))
-	}
-	n := utf8.RuneCountInString(typed)
-	if typed != "" && n < e.MinLength || e.MaxLength > 0 && n > e.MaxLength {
-		return nil, fmt.Errorf("%s: %d characters; at least %d and at most %d", labelOf(b), n, e.MinLength, e.MaxLength)
-	}
-	field := Payload{"type": e.Type}
-	switch e.Type {
-	case "static_select", "radio_buttons":
-		opts, err := choose(b, typed)
-		field["selected_option"] = nil
-		if len(opts) > 0 {
-			field["selected_option"] = opts[0]
-		}
-		return field, err
-	case "checkboxes", "multi_static_select":
-		opts, err := choose(b, typed)
-		field["selected_options"] = opts
-		return field, err
-	case "users_select":
-		field["selected_user"] = nullable(typed)
-	case "conversations_select":
-		field["selected_conversation"] = nullable(typed)
-	case "channels_select":
-		field["selected_channel"] = nullable(typed)
-	case "datepicker":
-		field["selected_date"] = nullable(typed)
-	case "timepicker":
-		field["selected_time"] = nullable(typed)
-	default:
-		field["value"] = nullable(typed)
-	}
-	return field, nil
-}
-
-func nullable(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func labelOf(b Block) string {
-	if b.Label == nil {
-		return b.BlockID
-	}
-	return b.Label.Text
-}
-
-// choose finds the options a person named by value or text.
-func choose(b Block, typed string) ([]Option, error) {
-	out := []Option{}
-	if typed == "" {
-		return out, nil
-	}
-	for name := range strings.SplitSeq(typed, ",") {
-		name = strings.TrimSpace(name)
-		i := slices.IndexFunc(b.Element.Options, func(o Option) bool {
-			return o.Value == name || o.Text != nil && strings.EqualFold(o.Text.Text, name)
-		})
-		if i < 0 {
-			return nil, fmt.Errorf("%s has no choice %q", labelOf(b), name)
-		}
-		out = append(out, b.Element.Options[i])
-	}
-	return out, nil
 }

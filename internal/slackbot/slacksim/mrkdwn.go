@@ -1,7 +1,10 @@
 package slacksim
 
 import (
+	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -135,40 +138,66 @@ func bareLinks(mrkdwn string) []Entity {
 	return out
 }
 
-// Fires lists everything in a message that would notify or link, in its blocks and in its fallback text, which notifications
-// show. With LinkNames, a bare "@channel" counts too.
+// Fires lists everything in a message that would notify or link: in its blocks, menus and confirmation dialogs included, in its
+// attachments, and in its fallback text, which notifications show. With LinkNames, a bare "@channel" counts too.
 func (m Message) Fires() []Entity {
 	out := firesIn(Text{Type: "mrkdwn", Text: m.Text}, m.LinkNames)
-	for _, b := range m.Blocks {
-		out = append(out, firesInBlock(b, m.LinkNames)...)
-	}
-	return out
+	out = append(out, firesInJSON(m.RawBlocks, m.LinkNames, mrkdwnOf)...)
+	return append(out, firesInJSON(m.Attachments, m.LinkNames, stringsOf)...)
 }
 
 // Fires lists everything in a view that would notify or link.
-func (v View) Fires() []Entity {
+func (v View) Fires() []Entity { return firesInJSON(v.RawBlocks, false, mrkdwnOf) }
+
+// firesInJSON lists what fires in the texts that are found in a JSON document.
+func firesInJSON(raw json.RawMessage, linkNames bool, texts func(any) []Text) []Entity {
+	var doc any
+	if json.Unmarshal(raw, &doc) != nil {
+		return nil
+	}
 	var out []Entity
-	for _, b := range v.Blocks {
-		out = append(out, firesInBlock(b, false)...)
+	for _, t := range texts(doc) {
+		out = append(out, firesIn(t, linkNames)...)
 	}
 	return out
 }
 
-func firesInBlock(b Block, linkNames bool) []Entity {
-	texts := append([]Text{}, b.Fields...)
-	if b.Text != nil {
-		texts = append(texts, *b.Text)
+// mrkdwnOf finds the mrkdwn texts of blocks, wherever they are.
+func mrkdwnOf(v any) (out []Text) {
+	if text, ok := field(v, "text").(string); ok && field(v, "type") == "mrkdwn" {
+		verbatim, _ := field(v, "verbatim").(bool)
+		return []Text{{Type: "mrkdwn", Text: text, Verbatim: verbatim}}
 	}
-	if b.Type == "context" {
-		for _, e := range b.Elements {
-			texts = append(texts, e.textObject())
-		}
-	}
-	var out []Entity
-	for _, t := range texts {
-		out = append(out, firesIn(t, linkNames)...)
+	for _, child := range childrenOf(v) {
+		out = append(out, mrkdwnOf(child)...)
 	}
 	return out
+}
+
+// stringsOf takes every string of attachments for mrkdwn, because which fields are depends on mrkdwn_in.
+func stringsOf(v any) (out []Text) {
+	if s, ok := v.(string); ok {
+		return []Text{{Type: "mrkdwn", Text: s}}
+	}
+	for _, child := range childrenOf(v) {
+		out = append(out, stringsOf(child)...)
+	}
+	return out
+}
+
+// childrenOf are the values in an object, by the order of their names, or in an array.
+func childrenOf(v any) []any {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case map[string]any:
+		out := make([]any, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, v[key])
+		}
+		return out
+	}
+	return nil
 }
 
 func firesIn(t Text, linkNames bool) []Entity {

@@ -15,6 +15,7 @@ type Message struct {
 	TS          string          // TS identifies the message in its channel: seconds.microseconds, unique and increasing.
 	ThreadTS    string          // ThreadTS is the parent's TS, for a reply in a thread.
 	User        string          // User is the author's user ID: the bot's.
+	Human       bool            // Human says that a person wrote it.
 	To          string          // To is the recipient's user ID, for an ephemeral message.
 	Ephemeral   bool            // Ephemeral messages can't be changed by chat.update, only through a response_url.
 	Text        string          // Text is the fallback that notifications show, entities not decoded.
@@ -36,11 +37,11 @@ type Edit struct {
 // Buttons lists the message's buttons in the order RenderText numbers them.
 func (m Message) Buttons() []Button { return buttonsOf(m.Blocks) }
 
-// View is a modal that is open, or was.
+// View is a modal that is open, or was, or a Home tab.
 type View struct {
 	ID              string            // ID is the view ID (V…).
 	Hash            string            // Hash changes with every version.
-	Type            string            // Type is modal.
+	Type            string            // Type is modal or home.
 	User            string            // User is who sees it.
 	CallbackID      string            // CallbackID is the app's name for it.
 	PrivateMetadata string            // PrivateMetadata is what the app hid in it.
@@ -64,6 +65,7 @@ func (v View) Buttons() []Button { return buttonsOf(v.Blocks) }
 type Snapshot struct {
 	Messages    map[string][]Message // Messages are by channel ID, oldest first, replies included.
 	Ephemerals  map[string][]Message // Ephemerals are by user ID, oldest first.
+	Homes       map[string]View      // Homes are the published Home tabs by user ID.
 	Views       map[string][]View    // Views are the open modals by user ID, the visible one last.
 	Calls       map[string]int       // Calls counts Web API calls by method; "response_url" counts posts to response_urls.
 	Connections int                  // Connections is how many sockets get envelopes; one that was told to disconnect doesn't.
@@ -81,7 +83,7 @@ func (w *Workspace) Snapshot() Snapshot {
 
 func (s *state) snapshot() Snapshot {
 	out := Snapshot{
-		Messages: map[string][]Message{}, Ephemerals: map[string][]Message{}, Views: map[string][]View{},
+		Messages: map[string][]Message{}, Ephemerals: map[string][]Message{}, Views: map[string][]View{}, Homes: map[string]View{},
 		Calls: maps.Clone(s.calls), Connections: s.serving(), Envelopes: slices.Clone(s.envelopes),
 		LateAcks: s.late, Oversized: s.oversized,
 	}
@@ -90,6 +92,9 @@ func (s *state) snapshot() Snapshot {
 	}
 	for id, list := range s.ephemeral {
 		out.Ephemerals[id] = slices.Clone(list)
+	}
+	for user, v := range s.homes {
+		out.Homes[user] = *v
 	}
 	for user, stack := range s.stacks {
 		for _, id := range stack {

@@ -52,54 +52,42 @@ func (w *Workspace) takeTrigger(st *state, id string) (*trigger, answer) {
 
 // viewRequest is a view as an app sends it.
 type viewRequest struct {
-	Type            string          `json:"type"`
-	Title           *Text           `json:"title"`
-	Submit          *Text           `json:"submit"`
-	Close           *Text           `json:"close"`
-	Blocks          json.RawMessage `json:"blocks"`
-	PrivateMetadata string          `json:"private_metadata"`
-	CallbackID      string          `json:"callback_id"`
-	ExternalID      string          `json:"external_id"`
-	ClearOnClose    bool            `json:"clear_on_close"`
-	NotifyOnClose   bool            `json:"notify_on_close"`
+	Type            string `json:"type"`
+	Title           *Text  `json:"title"`
+	Submit          *Text  `json:"submit"`
+	Close           *Text  `json:"close"`
+	PrivateMetadata string `json:"private_metadata"`
+	CallbackID      string `json:"callback_id"`
+	ExternalID      string `json:"external_id"`
+	ClearOnClose    bool   `json:"clear_on_close"`
+	NotifyOnClose   bool   `json:"notify_on_close"`
 }
 
 // parseView reads and checks a modal; the answer says what Slack would refuse.
-func parseView(st *state, src string) (*View, answer) {
-	var req viewRequest
-	if err := json.Unmarshal([]byte(src), &req); err != nil {
+func parseView(st *state, src string) (*View, answer) { return st.parseView(src, blockKit().modal) }
+
+// parseView reads a view that follows a rule of blockKit.
+func (s *state) parseView(src string, check rule) (*View, answer) {
+	var generic map[string]any
+	if err := json.Unmarshal([]byte(src), &generic); err != nil || generic == nil {
 		return nil, fail("invalid_arguments", "[ERROR] view is not an object [json-pointer:/view]")
 	}
-	blocks, err := parseBlocks(string(req.Blocks), func() string { return st.nextID("b") })
-	if err != nil {
-		return nil, fail("invalid_arguments", "[ERROR] "+err.Error()+" [json-pointer:/view/blocks]")
-	}
-	if bad := checkView(req, blocks.typed); len(bad) > 0 {
+	if bad := complaints("/view", generic, check); len(bad) > 0 {
 		return nil, fail("invalid_arguments", bad...)
 	}
+	var req viewRequest
+	blocks, err := identify(itemsOf(generic, "blocks"), func() string { return s.nextID("b") })
+	if err == nil {
+		err = json.Unmarshal([]byte(src), &req)
+	}
+	if err != nil {
+		return nil, fail("invalid_arguments", "[ERROR] "+err.Error()+" [json-pointer:/view]")
+	}
 	return &View{
-		ID: st.nextID("V"), Hash: st.nextID("h"), Type: req.Type, CallbackID: req.CallbackID, PrivateMetadata: req.PrivateMetadata,
+		ID: s.nextID("V"), Hash: s.nextID("h"), Type: req.Type, CallbackID: req.CallbackID, PrivateMetadata: req.PrivateMetadata,
 		ExternalID: req.ExternalID, Title: req.Title, Submit: req.Submit, Close: req.Close, Blocks: blocks.typed, RawBlocks: blocks.raw,
 		ClearOnClose: req.ClearOnClose, NotifyOnClose: req.NotifyOnClose,
 	}, nil
-}
-
-func checkView(req viewRequest, blocks []Block) []string {
-	c := &checker{}
-	if req.Type != "modal" {
-		c.fail("/view/type", "must be modal")
-	}
-	c.text("/view/title", req.Title, maxTitle, "plain_text")
-	c.optionalText("/view/submit", req.Submit, maxTitle, "plain_text")
-	c.optionalText("/view/close", req.Close, maxTitle, "plain_text")
-	c.length("/view/private_metadata", req.PrivateMetadata, maxMetadata)
-	c.length("/view/callback_id", req.CallbackID, maxID)
-	c.length("/view/external_id", req.ExternalID, maxID)
-	hasInput := slices.ContainsFunc(blocks, func(b Block) bool { return b.Type == "input" })
-	if hasInput && req.Submit == nil {
-		c.fail("/view", "missing required field: submit, because the view has an input block")
-	}
-	return append(c.messages, checkBlocks("/view", blocks, maxViewBlocks, true)...)
 }
 
 func viewsOpen(w *Workspace, st *state, a args) answer {

@@ -32,6 +32,7 @@ const (
 	defaultResponseURLLife = 30 * time.Minute
 	defaultResponseURLUses = 5
 	defaultConnectionTime  = time.Hour
+	defaultMinQuery        = 3
 )
 
 // ErrClosed is returned to whoever waits when the simulated workspace's server ends.
@@ -51,6 +52,15 @@ type Workspace struct {
 	// Empty means DefaultBotToken and DefaultAppToken.
 	BotToken, AppToken string
 
+	// RefreshToken (xoxe-1-…), where set, is what an app with token rotation gets at its installation: BotToken ends after
+	// TokenLife, 0 for Slack's 12 h, and oauth.v2.access gives the next pair to who knows ClientID and ClientSecret, for which
+	// empty means DefaultClientID and DefaultClientSecret.
+	RefreshToken, ClientID, ClientSecret string
+	TokenLife                            time.Duration
+
+	// SigningSecret signs what is posted over HTTP. Empty means DefaultSigningSecret.
+	SigningSecret string
+
 	// BotScopes and AppScopes are what the tokens may do. Nil means every scope the simulator's methods ask for; an empty,
 	// non-nil slice means none.
 	BotScopes, AppScopes []string
@@ -64,7 +74,7 @@ type Workspace struct {
 	// AckDeadline is how long an envelope may stay unacknowledged. 0 means Slack's 3 s.
 	AckDeadline time.Duration
 
-	// RedeliverAfter is the pause before an unacknowledged envelope is sent again. 0 means 1 s.
+	// RedeliverAfter is the pause before an unacknowledged envelope is sent again. 0 means 1 s. Over HTTP it stands for Slack's minute.
 	RedeliverAfter time.Duration
 
 	// Redeliveries is how often an unacknowledged envelope is sent again, to another connection if there is one.
@@ -115,6 +125,13 @@ type state struct {
 	messages  map[string][]Message
 	ephemeral map[string][]Message
 	views     map[string]*View
+	homes     map[string]*View
+	uploads   map[string]*upload
+	files     []File
+	posts     *RequestURLs // where to post, in place of sockets
+	sent      []SignedRequest
+	// offered are the options that menus got from the app, by view and block.
+	offered   map[string]map[string][]Option
 	stacks    map[string][]string
 	triggers  map[string]*trigger
 	responses map[string]*responseURL
@@ -131,6 +148,8 @@ type state struct {
 	envelopeAt map[string]int
 	late       int
 	oversized  int
+	manifest   []byte
+	installed  installation
 }
 
 // lock locks the workspace and returns its state, made on first use so that the zero value works.
@@ -141,11 +160,12 @@ func (w *Workspace) lock() *state {
 			changed: make(chan struct{}), rnd: newRand(w.Seed),
 			users: map[string]User{}, groups: map[string]Group{}, channels: map[string]*Channel{},
 			messages: map[string][]Message{}, ephemeral: map[string][]Message{},
-			views: map[string]*View{}, stacks: map[string][]string{},
+			views: map[string]*View{}, homes: map[string]*View{}, uploads: map[string]*upload{}, offered: map[string]map[string][]Option{}, stacks: map[string][]string{},
 			triggers: map[string]*trigger{}, responses: map[string]*responseURL{},
 			calls: map[string]int{}, rates: rates{}, tickets: map[string]bool{}, pending: map[string]*delivery{},
 			envelopeAt: map[string]int{},
 		}
+		w.state.installed = w.newInstallation()
 		w.state.addUser(User{ID: w.botUserID(), Name: "mde", RealName: "mde-ops", Bot: true, TeamID: w.teamID()})
 	}
 	return w.state
