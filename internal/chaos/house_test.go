@@ -35,7 +35,7 @@ const secondWriter = "0c6e2f4a-51a7-4b3e-8c1d-7f2f5e9d0a03"
 func build(t *testing.T) string {
 	t.Helper()
 	path := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoints", "-o", path, "github.com/mde-ops/mde-ops/cmd/...")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "failpoints", "-o", path, "github.com/mde-ops/mde-ops/cmd/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -337,7 +337,22 @@ func (h *house) card(t testing.TB, want string) slacksim.Message {
 		}
 		return false
 	})
+	h.noted(t, card)
 	return card
+}
+
+// noted waits until the place of a request's card is stored, which is a moment after Slack shows it: a press is taken from
+// then on.
+func (h *house) noted(t testing.TB, card slacksim.Message) {
+	t.Helper()
+	found := requestWord.FindStringSubmatch(shown(card))
+	if found == nil {
+		return
+	}
+	require.Eventually(t, func() bool {
+		m, _, err := h.db.Message(t.Context(), found[1], "card")
+		return err == nil && m.TS != ""
+	}, patience, 5*time.Millisecond, "the card's place is stored")
 }
 
 func (h *house) press(t testing.TB, user string, m slacksim.Message, button string) slacksim.Outcome {
@@ -365,10 +380,6 @@ func (h *house) isolate(t testing.TB) (slacksim.Message, string) {
 	h.typed(t, slacksim.Alice, "isolate "+mdesim.NameHost+" because beaconing to a known C2")
 	card := h.card(t, "Approval needed")
 	id := requestOn(t, card)
-	require.Eventually(t, func() bool {
-		m, _, err := h.db.Message(t.Context(), id, "card")
-		return err == nil && m.TS != ""
-	}, patience, 5*time.Millisecond, "the card's place is stored")
 	return card, id
 }
 
