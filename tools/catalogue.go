@@ -3,6 +3,7 @@ package tools
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -30,16 +31,26 @@ func Catalogue() ([]Tool, error) {
 
 // catalogue is made once, because every start of a server waits for it.
 var catalogue = sync.OnceValue(func() []Tool {
-	var tools []Tool
-	for _, g := range generated() {
-		tools = append(tools, g.tool)
+	written := writtenDown()
+	tools := make([]Tool, len(written))
+	for i, g := range written {
+		tools[i] = g.tool
 	}
 	return tools
 })
 
+// writtenDown is what `make generate` wrote down. To make it copies every schema.
+var writtenDown = sync.OnceValue(generated)
+
 // Facts is what every tool states of itself, by name, from the declarations themselves: the vocabulary of policies, and what
 // a worker checks plans against.
 func Facts() (map[string]approvals.ToolInfo, error) {
+	all, err := facts()
+	return maps.Clone(all), err
+}
+
+// facts are made once: a doctor asks for them in every other check.
+var facts = sync.OnceValues(func() (map[string]approvals.ToolInfo, error) {
 	all, err := compileAll(declarations())
 	if err != nil {
 		return nil, err
@@ -51,7 +62,7 @@ func Facts() (map[string]approvals.ToolInfo, error) {
 		facts[c.tool.Name] = info
 	}
 	return facts, nil
-}
+})
 
 // compileAll checks declarations, each and together, and reports every fault.
 func compileAll(declared []declaration) ([]*compiled, error) {

@@ -28,7 +28,7 @@ type generatedTool struct {
 // schemasOf returns the schemas of a declaration: the generated ones where they fit, else derived. Deriving them takes
 // longer than the rest of the program's start, and an MCP client waits for it.
 func schemasOf(name string, in, out reflect.Type) (schemas, error) {
-	for _, g := range generated() {
+	for _, g := range writtenDown() {
 		if g.tool.Name == name && g.types == typesKey(in, out) {
 			return schemas{Types: g.types, Input: g.tool.InputSchema, Output: g.tool.OutputSchema}, nil
 		}
