@@ -260,7 +260,7 @@ func (m mutant) test(t *testing.T, env ...string) (string, error) {
 	require.NoError(t, err)
 	list := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	args := []string{"test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=360s", "-overlay", list, "-run", m.run, m.pkg}
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=360s", "-overlay", list, "-run", m.run, m.pkg}
 	if m.pkg == "." {
 		args = append(args, "-failfast", "-rapid.nofailfile", "-rapid.shrinktime=0s") // a mutant's failures are no cases to replay
 	}

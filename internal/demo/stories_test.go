@@ -141,6 +141,9 @@ func (p *play) words() map[string]word {
 		"later": plain(1, func(ts *testscript.TestScript, args []string) {
 			d, err := time.ParseDuration(args[0])
 			ts.Check(err)
+			if id := ts.Getenv("REQUEST"); id != "" {
+				p.noted(p.t, id)
+			}
 			p.clock.forward(d)
 		}),
 		"writes":   plain(1, p.wrote),
@@ -276,8 +279,9 @@ func (p *play) card(ts *testscript.TestScript, ok func(slacksim.Message) bool) s
 func (p *play) click(ts *testscript.TestScript, who, button string) {
 	ctx, cancel := p.limited()
 	defer cancel()
+	place := p.noted(p.t, ts.Getenv("REQUEST"))
 	card := p.card(ts, func(m slacksim.Message) bool {
-		return slices.ContainsFunc(m.Buttons(), func(b slacksim.Button) bool { return b.Label == button })
+		return m.TS == place && slices.ContainsFunc(m.Buttons(), func(b slacksim.Button) bool { return b.Label == button })
 	})
 	ts.Check(slacksim.Patient{Workspace: p.workspace}.Press(ctx, who, slacksim.Security, card.TS, button))
 }
@@ -298,6 +302,13 @@ func (p *play) work(ts *testscript.TestScript, _ []string) {
 	defer cancel()
 	id := ts.Getenv("REQUEST")
 	r, err := p.mcp.Gate.Wait(ctx, id, func(r approvals.Request) bool { return r.State.Terminal() }, patience)
+	if err != nil || !r.State.Terminal() {
+		for _, who := range []string{slacksim.Alice, slacksim.Bob, slacksim.Carol} {
+			for _, m := range p.workspace.Ephemerals(who) {
+				ts.Logf("%s was told: %s", who, m.Text)
+			}
+		}
+	}
 	ts.Check(err)
 	if !r.State.Terminal() {
 		ts.Fatalf("request %s is still %s: %s", id, r.State, r.Message)
