@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,18 +72,22 @@ func TestTheModelKillsItsMutants(t *testing.T) {
 		require.NoError(t, err, "MDE_TEST_MUTANTS is %q, want 1 or 1/N", which)
 		require.Positive(t, every, "MDE_TEST_MUTANTS is %q, want 1 or 1/N", which)
 	}
-	all, killed, tried := modelMutants(), 0, 0
-	for i, m := range all {
-		if i%every != 0 {
-			continue
+	all, tried := modelMutants(), 0
+	var killed atomic.Int64
+	t.Run("mutants", func(t *testing.T) {
+		for i, m := range all {
+			if i%every != 0 {
+				continue
+			}
+			tried++
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				out, err := m.test(t, livesEnv+"="+strconv.Itoa(lives))
+				require.Error(t, err, "the mutant lives: %d random lives did not notice", lives)
+				require.Contains(t, out, "--- FAIL", "the lives have to fail, not the build")
+				killed.Add(1)
+			})
 		}
-		tried++
-		t.Run(m.name, func(t *testing.T) {
-			out, err := m.test(t, livesEnv+"="+strconv.Itoa(lives))
-			require.Error(t, err, "the mutant lives: %d random lives did not notice", lives)
-			require.Contains(t, out, "--- FAIL", "the lives have to fail, not the build")
-			killed++
-		})
-	}
-	t.Logf("the model killed %d of %d mutants; there are %d", killed, tried, len(all))
+	})
+	t.Logf("the model killed %d of %d mutants; there are %d", killed.Load(), tried, len(all))
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/mde-ops/mde-ops/approvals"
 	"github.com/mde-ops/mde-ops/tools"
@@ -140,28 +141,45 @@ func FuzzCommand(f *testing.F) {
 		f.Add(s)
 	}
 	g := catalogue(f)
-	f.Fuzz(func(t *testing.T, typed string) {
-		c, err := g.parse(typed)
-		if err != nil {
-			require.Equal(t, approvals.KindInvalid, approvals.KindOf(err))
-			return
-		}
-		if c.Help {
-			g.help(c.HelpOn)
-			return
-		}
-		var args map[string]any
-		require.NoError(t, json.Unmarshal(c.Args, &args))
-		v, ok := g.verb(c.Tool)
-		require.True(t, ok)
-		for name := range args {
-			_, known := v.tool.Arg(name)
-			require.True(t, known, "only declared arguments are passed on")
-		}
-		if reason, given := args[reasonArgument].(string); given && utf8.ValidString(typed) && !strings.ContainsAny(typed, "<&-=\r") {
-			require.Contains(t, typed, reason, "the reason is the person's own words")
-		}
+	f.Fuzz(func(t *testing.T, typed string) { isRefusedOrWhole(t, g, typed) })
+}
+
+// Fuzzing has to build SQLite anew; this tries words of the grammar in any order in every run.
+func TestWhateverIsTypedIsRefusedOrWhole(t *testing.T) {
+	t.Parallel()
+	g := catalogue(t)
+	words := append(g.words(), "because", "help", "host01", "--type=full", "--limit", "5", "=", "--", "<http://a|b>", "<", "|>", "&amp;", "\u201cx", "y\u201d", "'", "\x00", "\xff", "\n")
+	rapid.Check(t, func(rt *rapid.T) {
+		typed := strings.Join(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(words), rapid.String()), 0, 8).Draw(rt, "words"), " ")
+		isRefusedOrWhole(rt, g, typed)
 	})
+}
+
+// isRefusedOrWhole checks that what was typed is refused as a mistake of the person's, or passes on what was typed and no more.
+func isRefusedOrWhole(t require.TestingT, g *grammar, typed string) {
+	c, err := g.parse(typed)
+	if err != nil {
+		require.Equal(t, approvals.KindInvalid, approvals.KindOf(err))
+		return
+	}
+	if c.Help {
+		g.help(c.HelpOn)
+		return
+	}
+	if c.Control != "" {
+		return
+	}
+	var args map[string]any
+	require.NoError(t, json.Unmarshal(c.Args, &args))
+	v, ok := g.verb(c.Tool)
+	require.True(t, ok)
+	for name := range args {
+		_, known := v.tool.Arg(name)
+		require.True(t, known, "only declared arguments are passed on")
+	}
+	if reason, given := args[reasonArgument].(string); given && utf8.ValidString(typed) && !strings.ContainsAny(typed, "<&-=\r") {
+		require.Contains(t, typed, reason, "the reason is the person's own words")
+	}
 }
 
 // A word that nobody knows is never taken for one of our own, which stop things.
