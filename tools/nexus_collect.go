@@ -109,11 +109,7 @@ func nodeTarget(c *nexus.Cluster, n *nexus.Node) approvals.Target {
 }
 
 func applyReport(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
-	var step reportStep
-	id, err := nexus.ParseID(t.Step.Target)
-	if err == nil {
-		err = json.Unmarshal(t.Step.Args, &step)
-	}
+	step, id, err := nexusStep[reportStep](t)
 	if err != nil {
 		return worker.Receipt{}, damaged(t, err)
 	}

@@ -201,9 +201,9 @@ func clusterTarget(c *nexus.Cluster) approvals.Target {
 
 // levelOf reads a step, and refuses one that sets what can't be set.
 func levelOf(t worker.Task) (levelStep, nexus.ID, error) {
-	var step levelStep
-	if err := json.Unmarshal(t.Step.Args, &step); err != nil {
-		return step, nexus.ID{}, err
+	step, id, err := nexusStep[levelStep](t)
+	if err != nil {
+		return step, id, err
 	}
 	if !step.To.Settable() || step.From == step.To {
 		return step, nexus.ID{}, fmt.Errorf("it sets the level %s in place of %s", quoted(string(step.To), 40), quoted(string(step.From), 40))
@@ -213,8 +213,7 @@ func levelOf(t worker.Task) (levelStep, nexus.ID, error) {
 	if isLowering(step.From, step.To) && t.Plan.Risk != approvals.RiskExecute {
 		return step, nexus.ID{}, fmt.Errorf("a change from %s to %s does not have risk %s", step.From, step.To, t.Plan.Risk)
 	}
-	id, err := nexus.ParseID(t.Step.Target)
-	return step, id, err
+	return step, id, nil
 }
 
 // applyLevel changes the level from what was approved, guarded by what the cluster is at this moment.

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/mde-ops/mde-ops/approvals"
@@ -26,6 +27,14 @@ func (h nexusHands) sees() error {
 		return &worker.Refused{Text: "this worker knows no Nexus clusters: set MDE_NEXUS_SUBSCRIPTIONS for it too"}
 	}
 	return nil
+}
+
+// nexusStep reads a step on a cluster or a node as it was approved.
+func nexusStep[S any](t worker.Task) (step S, id nexus.ID, err error) {
+	if err = json.Unmarshal(t.Step.Args, &step); err == nil {
+		id, err = nexus.ParseID(t.Step.Target)
+	}
+	return step, id, err
 }
 
 // nexusSorted sorts the error of a write for the worker: certainly refused, certainly not sent, or in doubt.

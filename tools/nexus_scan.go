@@ -104,11 +104,7 @@ func correlationOf(t worker.Task) string {
 }
 
 func applyNexusScan(ctx context.Context, with hands, t worker.Task) (worker.Receipt, error) {
-	var step clusterScanStep
-	id, err := nexus.ParseID(t.Step.Target)
-	if err == nil {
-		err = json.Unmarshal(t.Step.Args, &step)
-	}
+	step, id, err := nexusStep[clusterScanStep](t)
 	if err != nil {
 		return worker.Receipt{}, damaged(t, err)
 	}

@@ -49,6 +49,9 @@ func (c Config) Notes() []string {
 	if cloud, err := c.Tenant.cloud(); err == nil && !c.Sim {
 		notes = append(notes, fmt.Sprintf("the cloud is %s: API %s, sign-in %s, tokens for %s, Graph %s", cloud.Name, cloud.Endpoint, cloud.Authority, cloud.Scope, cloud.Graph))
 	}
+	if c.Tenant.ID != "" && !guidText().MatchString(c.Tenant.ID) && !c.Sim {
+		notes = append(notes, fmt.Sprintf("MDE_TENANT_ID: %q is not a tenant's id (a GUID); a domain of the tenant signs in, but every program has to use the same", c.Tenant.ID))
+	}
 	if c.Policy.File == "" && c.Policy.ApproverGroup == "" && !c.Sim {
 		notes = append(notes, "MDE_APPROVER_GROUP is not set and there is no policy file: everything that needs approval is refused")
 	}

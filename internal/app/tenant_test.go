@@ -91,6 +91,12 @@ func TestTheCloudIsShown(t *testing.T) {
 	require.NotContains(t, strings.Join(cfg.Notes(), "\n"), "the cloud is")
 }
 
+func TestATenantThatIsNoIdIsNoted(t *testing.T) {
+	t.Parallel()
+	require.NotContains(t, strings.Join(load(t, good()...).Notes(), "\n"), "MDE_TENANT_ID")
+	require.Contains(t, strings.Join(load(t, good("MDE_TENANT_ID=abc")...).Notes(), "\n"), `MDE_TENANT_ID: "abc" is not a tenant's id`)
+}
+
 // What is configured for a real tenant must not lead the simulated one's tokens there.
 func TestTheSimulatedTenantReplacesTheCloud(t *testing.T) {
 	t.Parallel()
