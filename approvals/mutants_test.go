@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -220,7 +221,7 @@ func mutants() []mutant {
 }
 
 // allMutants are the mutants that tests of single rules must kill; modelMutants are those of the random lives.
-func allMutants() []mutant { return append(mutants(), furtherMutants()...) }
+func allMutants() []mutant { return slices.Concat(mutants(), furtherMutants(), mutantsOfFaces()) }
 
 // TestMutantsAreUpToDate holds the list to the code: each old text is there, once.
 func TestMutantsAreUpToDate(t *testing.T) {

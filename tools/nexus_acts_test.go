@@ -230,6 +230,18 @@ func TestAnAnswerThatWasLostIsNeverAnsweredWithASecondWrite(t *testing.T) {
 	}
 }
 
+// The cluster tells its latest scan: that of an earlier request says nothing of one that was lost on its way.
+func TestAScanThatWasLostIsNotFoundInAnothers(t *testing.T) {
+	t.Parallel()
+	o := staffed(t)
+	first := o.finish(o.collectAsked("nexus_start_scan", `{"cluster":"contoso-cluster","reason":"the first"}`).ID)
+	require.Equal(t, "succeeded", first.Status, first.Steps[0].Message)
+	o.Nexus.Fail(simulate.Fault{Method: "POST", Kind: simulate.FaultCutBefore})
+	lost := o.finish(o.collectAsked("nexus_start_scan", `{"cluster":"contoso-cluster","reason":"the second"}`).ID)
+	require.Equal(t, "unknown", lost.Status, lost.Steps[0].Message)
+	require.Len(t, o.Nexus.Effects(), 1)
+}
+
 func TestAWorkerRefusesALoweringThatIsSaidToBeNone(t *testing.T) {
 	t.Parallel()
 	o := staffed(t)

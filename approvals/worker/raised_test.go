@@ -53,3 +53,22 @@ func TestAStoredPlanThatIsMadeMilderIsNotSent(t *testing.T) {
 		require.Empty(t, l.Tenant.Sends())
 	})
 }
+
+// A face that lies about its tools gets its plan stored, and the worker goes by what its own tools say.
+func TestAPlanFromAFaceThatLiesAboutRisksIsNotSent(t *testing.T) {
+	lab.Each(t, func(t *testing.T, l *lab.Lab) {
+		lies := lab.Tools()
+		info := lies["set_level"]
+		info.Risk = approvals.RiskCollect
+		lies["set_level"] = info
+		face, err := gate.New(gate.Options{Store: l.DB, Policy: l.Policy, Tools: lies, Clock: l.Clock.Now, Logger: lab.Quiet()})
+		require.NoError(t, err)
+		defer face.Close()
+		r, err := face.Submit(ctx(), gate.Submission{Plan: raised(approvals.RiskCollect), Requester: lab.Ann()})
+		require.NoError(t, err)
+		l.Approve(r.ID, "bob")
+		l.Work(r.ID)
+		require.Empty(t, l.Tenant.Sends())
+		require.Contains(t, l.Get(r.ID).Message, "which is not what the tool states")
+	})
+}
